@@ -1,0 +1,212 @@
+"""What a job is told: one YAML file, as frozen models. Impossible combinations are refused when they are made."""
+
+from datetime import date
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+Name = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+Label = bool | int | float | str
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True, use_attribute_docstrings=True)
+
+
+class TableNames(Section):
+    """Names of the tables that this job writes, in the gold layer."""
+
+    predictions: Name = "predictions"
+    candidates: Name = "candidates"
+    cells: Name = "brier_cells"
+    metrics: Name = "brier_metrics"
+    reliability: Name = "brier_reliability"
+    runs: Name = "runs"
+
+
+class LakehouseConfig(Section):
+    root: str | None = None
+    """Folder or URI (file, s3a, abfss, gs) that holds one folder a layer and one a table. This, or `catalog`."""
+    catalog: str | None = None
+    """Catalog whose schemas are the layers: catalog.silver.features. This, or `root`."""
+    silver: Name = "silver"
+    """Layer that features and labels are read from."""
+    gold: Name = "gold"
+    """Layer that this job writes to."""
+    tables: TableNames = TableNames()
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.root is None) == (self.catalog is None):
+            raise ValueError("give either `root` (a folder or URI) or `catalog`")
+        return self
+
+
+class FeaturesConfig(Section):
+    table: Name
+    """Table of the silver layer with one row for each thing to score."""
+    key: tuple[Name, ...] = Field(min_length=1)
+    """Columns that name a row; together unique."""
+    event_at: str | None = None
+    """Time that the prediction is about; windows are cut along it. Without it, and without window_column, one window."""
+    window: Literal["day", "month"] = "day"
+    """Length of a window: predictions are replaced and judged a window at a time. Fixed for a predictions table."""
+    window_column: str | None = None
+    """DATE column that names the window, where the UTC day or month of `event_at` is the wrong cut."""
+    columns: tuple[Name, ...] = ()
+    """Features in training order. Empty: the model's signature names them, or a tag or parameter of its run does."""
+    carry: tuple[Name, ...] = ()
+    """Columns copied into the predictions, to slice by."""
+    where: str | None = None
+    """SQL condition: score only the rows for which it is true."""
+    trust_unique_key: bool = False
+    """True: don't check that keys are unique in the scope."""
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        for name, columns in (("key", self.key), ("columns", self.columns), ("carry", self.carry)):
+            if len(set(columns)) != len(columns):
+                raise ValueError(f"`{name}` names a column twice")
+        if both := set(self.key) & set(self.carry):
+            raise ValueError(f"`carry` repeats the key's {', '.join(sorted(both))}")
+        return self
+
+
+class LabelsConfig(Section):
+    table: str | None = None
+    """Table of the silver layer with the outcomes; null: the outcome is a column of the features table."""
+    key: tuple[Name, ...] = ()
+    """Columns of the labels table that match features.key, in the same order. Empty: the same names."""
+    outcome: Name
+    """Column with what happened; null: not known yet."""
+    known_at: str | None = None
+    """TIMESTAMP from which the outcome was known; the latest wins where a key has several."""
+    positive: Label = 1
+    """The value of `outcome` that the probability is about."""
+    negative: tuple[Label, ...] = ()
+    """The other values that are known. Empty: 0 or false beside a positive 1 or true."""
+
+    @model_validator(mode="after")
+    def _classes(self) -> Self:
+        if not self.negative and not isinstance(self.positive, bool) and self.positive != 1:
+            raise ValueError("`negative` must list the other classes where `positive` is neither 1 nor true")
+        if self.positive in self.negative:
+            raise ValueError(f"{self.positive!r} can't be positive and negative")
+        return self
+
+
+class AllowConfig(Section):
+    flavors: tuple[Name, ...] = ()
+    """MLflow flavors that may be loaded (sklearn, xgboost, …). Empty: every flavor whose loader brierlake knows."""
+    pickle: bool = True
+    """False: refuse models stored as pickles (cloudpickle, joblib, torch pickles); log them as skops, pt2 or ONNX instead."""
+    code: bool = True
+    """False: refuse models that bring Python code of their own (code_paths, models from code)."""
+
+
+class ModelConfig(Section):
+    names: tuple[Name, ...] = ()
+    """Registered models among whose versions the best is looked for. This, or `pin`."""
+    pin: str | None = None
+    """One version instead: `name/3`, or `name@alias` (resolved once a run)."""
+    metric: Name = "brier"
+    """Metric by which versions are ranked."""
+    direction: Literal["min", "max"] = "min"
+    """Whether the lowest or the highest value is best."""
+    rule: Literal["last_logged", "last_step"] = "last_logged"
+    """Which value counts: the last by wall clock, or the one at the highest step."""
+    range: tuple[float, float] | None = (0.0, 2.0)
+    """Values outside are not eligible (Brier: 0 to 2). null: any finite value is."""
+    positive_class: Label = 1
+    """The class whose probability is wanted, as the model calls it."""
+    digest: str | None = None
+    """sha256 that the fetched model must have (see the runs table); null: any."""
+    allow: AllowConfig = AllowConfig()
+
+    @model_validator(mode="after")
+    def _one_choice(self) -> Self:
+        if bool(self.names) == (self.pin is not None):
+            raise ValueError("give either `names` (the best version of these) or `pin` (name/3 or name@alias)")
+        if self.pin is not None and not ("@" in self.pin or self.pin.rpartition("/")[2].isdecimal()):
+            raise ValueError(f"`pin` is name/number or name@alias, not {self.pin!r}")
+        return self
+
+
+class ScoringConfig(Section):
+    max_issue_share: float = Field(default=0.1, ge=0, le=1)
+    """Largest share of rows without a probability that is published; above it the run is refused."""
+    sample_rows: int = Field(default=1000, ge=1, le=100_000)
+    """Real rows that go through the model on the driver before any task starts."""
+    environment: Literal["warn", "strict", "ignore"] = "warn"
+    """What a difference between the model's requirements and the installed packages does."""
+
+
+class ReferenceWindow(Section):
+    start: date
+    """First day of the reference, inclusive."""
+    end: date
+    """Day after its last."""
+
+
+class DiagnosticsConfig(Section):
+    slices: tuple[Name, ...] = ()
+    """Columns (carried or key) to slice by."""
+    slice_grain: Literal["month", "window"] = "month"
+    """Finest grain that slices are kept at; small slices' cells don't compress."""
+    reference: Literal["previous"] | ReferenceWindow = "previous"
+    """What the scores of a window are compared with for drift: the window before, or a fixed range."""
+    cluster: str | None = None
+    """Column (carried or key) whose rows share their errors, such as a day or a game: standard errors respect it."""
+    level: float = Field(default=0.95, gt=0.5, lt=1)
+    """Level of the intervals."""
+
+
+class MlflowConfig(Section):
+    tracking_uri: Name
+    """Where runs and models are: http(s)://…, sqlite:///file.db (relative to `folder`), databricks."""
+    registry_uri: str | None = None
+    """Registry, where it isn't the tracking server."""
+    experiment: Name = "brierlake"
+    """Experiment that our own runs are logged to."""
+    timeout_seconds: int = Field(default=15, ge=1, le=600)
+    """How long one call may take; a server that is down fails within a few of these."""
+
+
+class SessionConfig(Section):
+    master: str | None = None
+    """Spark master for a session that we start (local[*], spark://…). null: spark-submit's, or local[*]."""
+    remote: str | None = None
+    """Spark Connect address (sc://host:port) instead of a master."""
+    conf: dict[str, str] = {}
+    """Further Spark settings for a session that we start."""
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if self.master and self.remote:
+            raise ValueError("give either `master` or `remote`")
+        return self
+
+
+class Config(Section):
+    job: Name
+    """Name of the job; its predictions table belongs to it."""
+    folder: str = "."
+    """Where relative paths below start, itself relative to this file's folder."""
+    lakehouse: LakehouseConfig
+    features: FeaturesConfig
+    labels: LabelsConfig | None = None
+    model: ModelConfig
+    scoring: ScoringConfig = ScoringConfig()
+    diagnostics: DiagnosticsConfig = DiagnosticsConfig()
+    mlflow: MlflowConfig
+    session: SessionConfig = SessionConfig()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        there = {*self.features.key, *self.features.carry}
+        wanted = {*self.diagnostics.slices, *([self.diagnostics.cluster] if self.diagnostics.cluster else [])}
+        if absent := wanted - there:
+            raise ValueError(f"diagnostics uses {', '.join(sorted(absent))}: add to features.carry so that predictions keep it")
+        if self.labels and self.labels.key and len(self.labels.key) != len(self.features.key):
+            raise ValueError("labels.key must have as many columns as features.key")
+        return self

@@ -1,0 +1,138 @@
+"""From a YAML file, environment variables and --set to a `Config`."""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from brierlake.config import Config
+from brierlake.errors import ConfigError, nearest
+
+_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+_SQLITE = "sqlite:///"
+
+
+def read_config(path: str | Path, *, overrides: Sequence[str] = ()) -> Config:
+    """Reads a job's config.
+
+    Args:
+        path: YAML file. `${NAME}` and `${NAME:-default}` in it are environment variables.
+        overrides: `section.key=value`, values in YAML; they win over the file.
+
+    Raises:
+        ConfigError: The file is missing or no YAML, a variable isn't set, or the result isn't a valid config.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise ConfigError.missing_file(str(path))
+    content = _parsed(file)
+    for override in overrides:
+        content = _with_override(content, override)
+    try:
+        config = Config.model_validate(_with_variables(content, key=""))
+    except ValidationError as error:
+        raise ConfigError.invalid(str(path), [_described(each) for each in error.errors()]) from error
+    return _with_absolute_paths(config, base=file.resolve().parent)
+
+
+def _parsed(file: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError.unreadable(str(file), " ".join(str(error).split())) from error
+    if not isinstance(content, dict):
+        raise ConfigError.unreadable(str(file), "it isn't a mapping of sections")
+    return content
+
+
+def _with_override(content: Mapping[str, Any], override: str) -> dict[str, Any]:
+    path, equals, text = override.partition("=")
+    first, dot, rest = path.strip().partition(".")
+    if not equals or not first:
+        raise ConfigError.bad_override(override)
+    if not dot:
+        try:
+            return {**content, first: yaml.safe_load(text)}
+        except yaml.YAMLError as error:
+            raise ConfigError.bad_override(override) from error
+    inner = content.get(first) or {}
+    if not isinstance(inner, dict):
+        raise ConfigError.bad_override(override)
+    # a setting of Spark's has dots of its own: session.conf.spark.sql.shuffle.partitions
+    deeper = {**inner, rest: yaml.safe_load(text)} if first == "conf" else _with_override(inner, f"{rest}={text}")
+    return {**content, first: deeper}
+
+
+def _with_variables(value: Any, *, key: str) -> Any:
+    if isinstance(value, dict):
+        return {name: _with_variables(each, key=f"{key}.{name}".lstrip(".")) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_with_variables(each, key=key) for each in value]
+    if not isinstance(value, str):
+        return value
+
+    def replaced(match: re.Match[str]) -> str:
+        name, default = match.groups()
+        found = os.environ.get(name, default)
+        if found is None:
+            raise ConfigError.unset_variable(name, key)
+        return found
+
+    return _VARIABLE.sub(replaced, value)
+
+
+def _described(error: Any) -> str:
+    path = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        *section, key = [str(part) for part in error["loc"]]
+        known = _known_keys(section)
+        return f"unknown key `{path}`.{nearest(key, known) or ' Known: ' + ', '.join(known)}".rstrip("?") + (
+            "?" if nearest(key, known) else ""
+        )
+    if error["type"] == "missing":
+        return f"`{path}` is missing"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"`{path}`: {message}" if path else message
+
+
+def _known_keys(section: Sequence[str]) -> list[str]:
+    model: type[BaseModel] = Config
+    for part in section:
+        field = model.model_fields.get(part)
+        arguments = [field.annotation, *getattr(field.annotation, "__args__", ())] if field else []
+        models = [each for each in arguments if isinstance(each, type) and issubclass(each, BaseModel)]
+        if not models:
+            return []
+        model = models[0]
+    return list(model.model_fields)
+
+
+def _with_absolute_paths(config: Config, *, base: Path) -> Config:
+    folder = (base / Path(config.folder).expanduser()).resolve()
+    lakehouse, mlflow = config.lakehouse, config.mlflow
+    return config.model_copy(
+        update={
+            "folder": str(folder),
+            "lakehouse": lakehouse.model_copy(update={"root": _absolute_uri(lakehouse.root, folder)}),
+            "mlflow": mlflow.model_copy(
+                update={
+                    "tracking_uri": _absolute_uri(mlflow.tracking_uri, folder),
+                    "registry_uri": _absolute_uri(mlflow.registry_uri, folder),
+                }
+            ),
+        }
+    )
+
+
+def _absolute_uri(uri: str | None, folder: Path) -> str | None:
+    if uri is None:
+        return None
+    if uri.startswith(_SQLITE):
+        return _SQLITE + str(folder / uri.removeprefix(_SQLITE))
+    if "://" in uri or uri.startswith(("databricks", "uc:")):
+        return uri
+    return str(folder / Path(uri).expanduser())

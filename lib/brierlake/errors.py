@@ -1,0 +1,215 @@
+"""The one family of errors: what went wrong, what is there instead, and what to do. Each leaf has its exit code."""
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from typing import ClassVar, Self
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Returns ` Did you mean 'x'?`, or nothing where no known name is near."""
+    found = get_close_matches(name, list(known), n=3, cutoff=0.6)
+    return f" Did you mean {' or '.join(repr(each) for each in found)}?" if found else ""
+
+
+def listed(names: Iterable[str], *, most: int = 20) -> str:
+    """Returns the names sorted and shortened for a message; `none` where there are none."""
+    ordered = sorted(names)
+    shown = ", ".join(ordered[:most])
+    return f"{shown} and {len(ordered) - most} more" if len(ordered) > most else shown or "none"
+
+
+class BrierlakeError(Exception):
+    """Something that the user can act on. The message is one or two sentences and holds the fix."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class ConfigError(BrierlakeError):
+    """The config, or the command line, asks for something that can't be."""
+
+    exit_code = 2
+
+    @classmethod
+    def missing_file(cls, path: str) -> Self:
+        return cls(f"There is no config file {path}. Give one with --config; conf/local.yml is one to start from.")
+
+    @classmethod
+    def unreadable(cls, path: str, reason: str) -> Self:
+        return cls(f"The config file {path} isn't valid YAML: {reason}.")
+
+    @classmethod
+    def invalid(cls, path: str, faults: Sequence[str]) -> Self:
+        return cls(f"The config {path} can't be used: " + "; ".join(faults) + ".")
+
+    @classmethod
+    def unset_variable(cls, name: str, key: str) -> Self:
+        return cls(
+            f"The config's {key} uses the environment variable {name}, which isn't set. "
+            f"Set it, or give a default: ${{{name}:-value}}."
+        )
+
+    @classmethod
+    def bad_override(cls, text: str) -> Self:
+        return cls(f"--set {text} isn't of the form section.key=value, for example --set model.metric=brier.")
+
+    @classmethod
+    def no_labels_section(cls, job: str) -> Self:
+        return cls(f"The config of job {job!r} has no `labels` section, which this command needs: add it.")
+
+    @classmethod
+    def bad_window(cls, text: str, reason: str) -> Self:
+        return cls(f"The window bound {text!r} {reason}")
+
+
+class SetupError(BrierlakeError):
+    """This machine lacks something that the job needs."""
+
+    exit_code = 2
+
+    @classmethod
+    def no_java(cls, found: str | None) -> Self:
+        have = f"found {found}" if found else "found none"
+        return cls(
+            f"Spark 4.2 needs Java 17 or newer and {have}. Install a JDK (for example openjdk-17-jre-headless) "
+            "or point JAVA_HOME at one."
+        )
+
+    @classmethod
+    def no_delta_jars(cls, package: str) -> Self:
+        return cls(
+            f"Spark could not fetch Delta's jars ({package}) from a Maven repository. Allow one to be reached, "
+            "or give local jars with --set session.conf='{spark.jars: /path/a.jar,/path/b.jar}'."
+        )
+
+    @classmethod
+    def no_delta_session(cls) -> Self:
+        return cls(
+            "The Spark session that is running has no Delta support. Start it with "
+            "--properties-file conf/spark-defaults.conf, or with the same settings."
+        )
+
+    @classmethod
+    def no_session(cls, reason: str) -> Self:
+        return cls(f"Spark didn't start: {reason}")
+
+    @classmethod
+    def missing_extra(cls, extra: str, module: str) -> Self:
+        return cls(f"This needs the package {module}: install it with `pip install 'brierlake[{extra}]'`.")
+
+
+class ModelError(BrierlakeError):
+    """No version could be chosen, or the chosen one can't be fetched or trusted."""
+
+    exit_code = 3
+
+
+class ContractError(BrierlakeError):
+    """The tables or the model's inputs aren't what the config and the model ask for."""
+
+    exit_code = 4
+
+    @classmethod
+    def missing_columns(cls, table: str, missing: Iterable[str], available: Iterable[str], *, asked_by: str) -> Self:
+        lacking, there = sorted(missing), list(available)
+        hints = "".join(nearest(name, there) for name in lacking)
+        return cls(
+            f"Table {table} has no column {listed(lacking)}, which {asked_by} asks for.{hints} "
+            f"It has: {listed(there, most=60)}."
+        )
+
+    @classmethod
+    def faults(cls, title: str, faults: Sequence[str]) -> Self:
+        lines = "".join(f"\n  - {fault}" for fault in faults)
+        return cls(f"{title}{lines}")
+
+    @classmethod
+    def empty_scope(cls, table: str, scope: str) -> Self:
+        return cls(
+            f"Table {table} has no rows to score in {scope}. Check the table and the scope; "
+            "if empty is right, say so with --allow-empty."
+        )
+
+    @classmethod
+    def duplicate_keys(cls, table: str, key: Sequence[str], examples: Sequence[str]) -> Self:
+        return cls(
+            f"Table {table} holds several rows with the same key ({', '.join(key)}), for example {'; '.join(examples)}. "
+            "Make the key unique, or set features.key to columns that are."
+        )
+
+    @classmethod
+    def duplicate_labels(cls, table: str, examples: Sequence[str]) -> Self:
+        return cls(
+            f"Table {table} holds different outcomes for one key that nothing tells apart, for example "
+            f"{'; '.join(examples)}. Remove one of each, or set labels.known_at so that the latest wins."
+        )
+
+    @classmethod
+    def unknown_outcomes(cls, table: str, column: str, values: Sequence[str], known: str) -> Self:
+        return cls(
+            f"Column {column} of {table} holds values that are neither {known}: {', '.join(values)}. "
+            "Set labels.positive and labels.negative to the classes that are there."
+        )
+
+
+class GateError(BrierlakeError):
+    """A gate was breached: whoever is downstream should stop."""
+
+    exit_code = 5
+
+
+class StorageError(BrierlakeError):
+    """A table can't be read or written, or somebody else was writing the same windows."""
+
+    exit_code = 6
+
+    @classmethod
+    def no_table(cls, table: str, *, setting: str) -> Self:
+        return cls(f"There is no table at {table}. Check {setting} and the `lakehouse` section.")
+
+    @classmethod
+    def not_delta(cls, table: str, *, setting: str) -> Self:
+        return cls(f"What is at {table} isn't a Delta table. Check {setting}, or convert it with CONVERT TO DELTA.")
+
+    @classmethod
+    def in_the_way(cls, table: str) -> Self:
+        return cls(f"There are files at {table} that aren't a Delta table; nothing was written. Move them, or rename ours.")
+
+    @classmethod
+    def other_shape(cls, table: str, differences: Sequence[str]) -> Self:
+        return cls(
+            f"Table {table} has another shape than this job writes: {'; '.join(differences)}. "
+            "Rename the table in lakehouse.tables, or drop it to start afresh."
+        )
+
+    @classmethod
+    def other_owner(cls, table: str, owner: str, job: str) -> Self:
+        return cls(
+            f"Table {table} belongs to job {owner!r}, and {job!r} would delete its rows. Name another table in "
+            f"lakehouse.tables, or take it over: ALTER TABLE … SET TBLPROPERTIES ('brierlake.job' = '{job}')."
+        )
+
+    @classmethod
+    def newer_format(cls, table: str, found: int, known: int) -> Self:
+        return cls(f"Table {table} is of format {found}, and this brierlake knows formats up to {known}: upgrade brierlake.")
+
+    @classmethod
+    def rows_differ(cls, table: str, *, expected: int, written: int) -> Self:
+        return cls(
+            f"{expected} rows were to be published to {table} and its commit says {written}. "
+            "Nothing is recorded as done; run again with --force, and report this if it stays."
+        )
+
+    @classmethod
+    def conflict(cls, table: str, attempts: int) -> Self:
+        return cls(f"Other jobs kept writing the same windows of {table} ({attempts} attempts). Run again when they are done.")
+
+    @classmethod
+    def unreadable_version(cls, table: str, version: int) -> Self:
+        return cls(
+            f"Version {version} of {table} can't be read any more: its files or log entries were removed (VACUUM?). "
+            "Run again; it will pin the current version."
+        )
+
+    @classmethod
+    def failed(cls, action: str, table: str, reason: str) -> Self:
+        return cls(f"Could not {action} {table}: {reason}")

@@ -1,0 +1,223 @@
+"""Every table that is written: columns, keys, layout and what each column means. Tables are created from here."""
+
+from dataclasses import dataclass, field
+
+from pyspark.sql import types as T
+
+FORMAT_VERSION = 1
+"""Version of our own table format, kept as a table property; a newer one is refused."""
+
+_STRING, _LONG, _INT, _DOUBLE = T.StringType(), T.LongType(), T.IntegerType(), T.DoubleType()
+_BOOLEAN, _DATE, _TIME = T.BooleanType(), T.DateType(), T.TimestampType()
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """Shape of one table: `key` names a row, `partitioned_by` is its layout, `constraints` are CHECKs by name."""
+
+    schema: T.StructType
+    key: tuple[str, ...]
+    partitioned_by: tuple[str, ...] = ()
+    constraints: dict[str, str] = field(default_factory=dict)
+    properties: dict[str, str] = field(default_factory=dict)
+
+
+def column(name: str, kind: T.DataType, comment: str, *, nullable: bool = True) -> T.StructField:
+    return T.StructField(name, kind, nullable, {"comment": comment})
+
+
+_MODEL = [
+    column("model_name", _STRING, "registered model"),
+    column("model_version", _INT, "its version"),
+]
+_JOB = column("job", _STRING, "job, as the config names it", nullable=False)
+
+PREDICTION_COLUMNS = [
+    column("probability", _DOUBLE, "P(positive class), 0 to 1; null: not scored, see issue"),
+    column("issue", _STRING, "why there is no probability; null: there is one"),
+    *_MODEL,
+    column("recipe", _STRING, "hash of all that decides a probability apart from the rows", nullable=False),
+    column("run_id", _STRING, "run that wrote the row; the runs table tells more", nullable=False),
+    column("features_version", _LONG, "version of the features table that was read", nullable=False),
+    column("scored_at", _TIME, "when the run started to score (UTC)", nullable=False),
+]
+
+
+def predictions_spec(*, key: T.StructType, event_at: T.DataType, carried: T.StructType) -> TableSpec:
+    """The predictions table: one row a row of the features table, in the types that its columns have there."""
+    fields = [
+        *(column(each.name, each.dataType, "key, as in the features") for each in key),
+        column("event_at", event_at, "time that the prediction is about, as in the features; null: none is configured"),
+        column("window_start", _DATE, "first day of the window; null: no time column, or no time in the row"),
+        *(column(each.name, each.dataType, "carried from the features, to slice by") for each in carried),
+        *PREDICTION_COLUMNS,
+    ]
+    check = (
+        "(probability IS NULL AND issue IS NOT NULL) OR "
+        "(probability IS NOT NULL AND probability >= 0 AND probability <= 1 AND issue IS NULL)"
+    )
+    return TableSpec(T.StructType(fields), key.fieldNames() and tuple(key.fieldNames()), ("window_start",), {"brierlake_probability": check})
+
+
+CANDIDATES = TableSpec(
+    T.StructType(
+        [
+            column("run_id", _STRING, "run that looked", nullable=False),
+            _JOB,
+            column("looked_at", _TIME, "when (UTC)", nullable=False),
+            column("rank", _INT, "1 is the best; null: not eligible"),
+            *_MODEL,
+            column("metric_name", _STRING, "metric that ranks"),
+            column("value", _DOUBLE, "its value; null: none was found"),
+            column("step", _LONG, "step at which it was logged"),
+            column("logged_at", _TIME, "when it was logged (UTC)"),
+            column("value_source", _STRING, "run, logged_model or tag"),
+            column("model_run_id", _STRING, "MLflow run that made the version"),
+            column("is_eligible", _BOOLEAN, "whether it could be chosen", nullable=False),
+            column("reason", _STRING, "why it could not"),
+            column("is_selected", _BOOLEAN, "the one that was chosen", nullable=False),
+            column("is_tied", _BOOLEAN, "has exactly the best value too", nullable=False),
+        ]
+    ),
+    key=("run_id", "model_name", "model_version"),
+)
+
+_DIAGNOSTIC_KEY = [
+    _JOB,
+    column("role", _STRING, "champion or challenger", nullable=False),
+    *_MODEL,
+    column("grain", _STRING, "window, month or all", nullable=False),
+    column("window_start", _DATE, "first day of the window or month; null: no time, or grain all"),
+    column("slice_key", _STRING, "column sliced by; null: all rows"),
+    column("slice_value", _STRING, "its value as text; null beside a slice_key: the value is missing"),
+]
+DIAGNOSTIC_KEY = tuple(each.name for each in _DIAGNOSTIC_KEY)
+
+_PROVENANCE = [
+    column("predictions_id", _STRING, "run_id that the window held; for several windows a digest of theirs"),
+    column("labels_version", _LONG, "version of the labels table that was read; null: none"),
+    column("labels_as_of", _TIME, "labels known up to then count (UTC)"),
+    column("run_id", _STRING, "run that computed the row", nullable=False),
+    column("computed_at", _TIME, "when (UTC)", nullable=False),
+]
+
+CELL_FIELDS = [
+    column("cell_id", _LONG, "upper edge of the cell in units of 1e-10; 0: p = 0; 10000000001: p = 1; null: no probability"),
+    column("outcome", _INT, "1: the positive class; 0: another; null: no label yet"),
+    column("n", _LONG, "rows", nullable=False),
+    column("sum_d", _DOUBLE, "sum of d = p - centre of the cell"),
+    column("sum_d2", _DOUBLE, "sum of d^2"),
+    column("sum_d3", _DOUBLE, "sum of d^3"),
+    column("sum_d4", _DOUBLE, "sum of d^4"),
+]
+
+CELLS = TableSpec(
+    T.StructType([*_DIAGNOSTIC_KEY, *CELL_FIELDS, *_PROVENANCE]), key=(*DIAGNOSTIC_KEY, "cell_id", "outcome")
+)
+
+METRIC_FIELDS = [
+    column("n_rows", _LONG, "rows predicted, with or without a probability"),
+    column("n_scored", _LONG, "rows with a probability"),
+    column("n_labelled", _LONG, "rows with a probability and a label"),
+    column("n_events", _LONG, "labelled rows of the positive class"),
+    column("coverage", _DOUBLE, "n_labelled / n_scored, 0 to 1"),
+    column("label_status", _STRING, "none, preliminary (early labels are a biased sample) or complete"),
+    column("mean_probability", _DOUBLE, "over scored rows"),
+    column("expected_brier", _DOUBLE, "mean p(1-p) over scored rows: the Brier score if calibrated; needs no label"),
+    column("expected_brier_sd", _DOUBLE, "its standard deviation if calibrated, over scored rows"),
+    column("drift_psi", _DOUBLE, "population stability index against the reference, natural log, 20 bins; 0: same"),
+    column("drift_js", _DOUBLE, "Jensen-Shannon divergence against the reference, base 2, 0 to 1"),
+    column("base_rate", _DOUBLE, "n_events / n_labelled"),
+    column("mean_probability_labelled", _DOUBLE, "over labelled rows"),
+    column("brier", _DOUBLE, "mean (p-y)^2 over labelled rows, 0 to 1, smaller is better"),
+    column("brier_se", _DOUBLE, "its standard error"),
+    column("brier_low", _DOUBLE, "lower end of the interval; null: withheld"),
+    column("brier_high", _DOUBLE, "upper end of the interval; null: withheld"),
+    column("interval_status", _STRING, "shown, rough or withheld"),
+    column("reference_brier", _DOUBLE, "Brier score of always saying the base rate"),
+    column("skill", _DOUBLE, "1 - brier / reference_brier; 1: perfect, 0: no better than the base rate"),
+    column("skill_se", _DOUBLE, "its standard error (delta method)"),
+    column("expected_brier_labelled", _DOUBLE, "mean p(1-p) over labelled rows"),
+    column("spiegelhalter_z", _DOUBLE, "(brier - expected) / null SD; near normal(0, 1) if calibrated"),
+    column("reliability", _DOUBLE, "Murphy's term on 10 bins, smaller is better"),
+    column("resolution", _DOUBLE, "Murphy's term on 10 bins, larger is better"),
+    column("uncertainty", _DOUBLE, "base_rate (1 - base_rate)"),
+    column("within_bin_variance", _DOUBLE, "makes Murphy's terms add up: brier = rel - res + unc + wbv - wbc"),
+    column("within_bin_covariance", _DOUBLE, "see within_bin_variance"),
+    column("miscalibration", _DOUBLE, "CORP, from isotonic recalibration; 0: calibrated"),
+    column("discrimination", _DOUBLE, "CORP, larger is better"),
+    column("corp_error", _DOUBLE, "estimated error of the two from computing them on cells"),
+    column("calibration_intercept", _DOUBLE, "Cox: a in logit P(y) = a + b logit p; 0 if calibrated"),
+    column("calibration_slope", _DOUBLE, "Cox: b; 1 if calibrated, below 1: too extreme"),
+    column("calibration_status", _STRING, "ok, or why there is no intercept and slope"),
+    column("ece", _DOUBLE, "expected calibration error on 10 bins"),
+    column("mce", _DOUBLE, "largest calibration error of a bin"),
+    column("log_loss", _DOUBLE, "mean negative log likelihood, natural log"),
+    column("log_loss_status", _STRING, "ok, or why there is none"),
+]
+
+METRICS = TableSpec(T.StructType([*_DIAGNOSTIC_KEY, *METRIC_FIELDS, *_PROVENANCE]), key=DIAGNOSTIC_KEY)
+
+RELIABILITY_FIELDS = [
+    column("kind", _STRING, "bins_10, bins_20, or corp: a block of the isotonic fit"),
+    column("position", _INT, "of the bin or block, from 0"),
+    column("lower", _DOUBLE, "lower edge; of a block: its smallest probability"),
+    column("upper", _DOUBLE, "upper edge, inclusive; of a block: its largest probability"),
+    column("n_scored", _LONG, "rows with a probability"),
+    column("n_labelled", _LONG, "rows with a label too"),
+    column("n_events", _LONG, "labelled rows of the positive class"),
+    column("mean_probability", _DOUBLE, "over scored rows"),
+    column("mean_probability_labelled", _DOUBLE, "over labelled rows"),
+    column("event_rate", _DOUBLE, "n_events / n_labelled"),
+    column("event_rate_low", _DOUBLE, "Wilson interval of the event rate"),
+    column("event_rate_high", _DOUBLE, "Wilson interval of the event rate"),
+    column("band_low", _DOUBLE, "consistency band: where a calibrated model's fit would lie; null: not computed"),
+    column("band_high", _DOUBLE, "consistency band; null: not computed"),
+]
+
+RELIABILITY = TableSpec(
+    T.StructType([*_DIAGNOSTIC_KEY, *RELIABILITY_FIELDS, *_PROVENANCE]), key=(*DIAGNOSTIC_KEY, "kind", "position")
+)
+
+RUNS = TableSpec(
+    T.StructType(
+        [
+            column("run_id", _STRING, "unique, sorts by time", nullable=False),
+            _JOB,
+            column("action", _STRING, "score or diagnose", nullable=False),
+            column("status", _STRING, "published, held or failed (an unchanged run writes nothing)", nullable=False),
+            column("started_at", _TIME, "UTC", nullable=False),
+            column("finished_at", _TIME, "UTC", nullable=False),
+            *_MODEL,
+            column("model_digest", _STRING, "sha256 over the model's files"),
+            column("recipe", _STRING, "see predictions"),
+            column("metric_name", _STRING, "metric that ranked"),
+            column("metric_value", _DOUBLE, "its value for the version"),
+            column("scope", _STRING, "full, incremental, or start/end of the windows asked for"),
+            column("window_count", _LONG, "windows written"),
+            column("first_window", _DATE, "first of them"),
+            column("last_window", _DATE, "last of them"),
+            column("features_table", _STRING, "name or path"),
+            column("features_id", _STRING, "Delta's id of the table"),
+            column("features_version", _LONG, "version that was read"),
+            column("predictions_table", _STRING, "name or path"),
+            column("predictions_version", _LONG, "version that this run's commit made"),
+            column("labels_version", _LONG, "version of the labels that was read"),
+            column("rows_in", _LONG, "rows in the windows written"),
+            column("rows_scored", _LONG, "of these, with a probability"),
+            column("rows_with_issue", _LONG, "of these, without"),
+            column("issues", T.MapType(_STRING, _LONG), "rows by issue"),
+            column("brier", _DOUBLE, "of the windows written, where labels are known"),
+            column("brier_se", _DOUBLE, "its standard error"),
+            column("expected_brier", _DOUBLE, "of the windows written"),
+            column("base_rate", _DOUBLE, "of the windows written, where labels are known"),
+            column("coverage", _DOUBLE, "share of scored rows with a label"),
+            column("gates", _STRING, "JSON: the gates and what they said"),
+            column("config", _STRING, "JSON: the config without secrets"),
+            column("libraries", T.MapType(_STRING, _STRING), "versions of the libraries that decide"),
+            column("error", _STRING, "what the user was told"),
+            column("exit_code", _INT, "of the command", nullable=False),
+        ]
+    ),
+    key=("run_id",),
+)

@@ -1,0 +1,125 @@
+"""The one place that builds a SparkSession. A session that is there already is taken as it is."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
+
+from pyspark.sql import SparkSession
+
+from brierlake.config import SessionConfig
+from brierlake.errors import SetupError
+
+DELTA_PACKAGE = "io.delta:delta-spark_4.2_2.13:4.4.0"
+
+_SPARK_SHIPS = (
+    "org.apache.hadoop:*,com.fasterxml.jackson.core:*,com.fasterxml.jackson.datatype:*,org.apache.parquet:*,"
+    "org.apache.logging.log4j:*,io.unitycatalog:*,org.slf4j:*,org.xerial.snappy:*,commons-logging:*,"
+    "com.github.luben:*,io.airlift:*,org.roaringbitmap:*,commons-pool:*,com.google.code.findbugs:*,"
+    "javax.annotation:*,org.locationtech.jts:*"
+)
+_DELTA_CONF = {
+    "spark.jars.packages": DELTA_PACKAGE,
+    "spark.jars.excludes": _SPARK_SHIPS,
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+}
+_LOCAL_CONF = {
+    "spark.databricks.delta.snapshotPartitions": "2",
+    "spark.databricks.delta.vacuum.parallelDelete.enabled": "false",
+    "spark.sql.shuffle.partitions": "4",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "4",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.memory": "2g",
+}
+_OLDEST_JAVA = 17
+_SUBMITTED = "PYSPARK_GATEWAY_PORT"
+
+
+def start_session(config: SessionConfig, *, app_name: str, is_debug: bool = False) -> SparkSession:
+    """Returns the active session where there is one (a notebook, a managed runtime), else starts one.
+
+    Under spark-submit the session gets its settings from there. Otherwise local settings fit for a laptop
+    apply, then the config's `session.conf`.
+
+    Raises:
+        SetupError: No usable Java, Delta's jars can't be had, or Spark doesn't start.
+    """
+    active = SparkSession.getActiveSession()
+    if active is not None:
+        return _with_delta(active)
+    if config.remote:
+        return _started(SparkSession.builder.remote(config.remote).appName(app_name), config.conf)
+    if _SUBMITTED in os.environ:
+        return _with_delta(_started(SparkSession.builder.appName(app_name), config.conf))
+    validate_java()
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    master = config.master or "local[*]"
+    local = _LOCAL_CONF if master.startswith("local") else {}
+    builder = SparkSession.builder.master(master).appName(app_name)
+    with _noise_aside(is_shown=is_debug) as noise:
+        try:
+            return _started(builder, {**_DELTA_CONF, **local, **config.conf})
+        except SetupError as error:
+            noise.seek(0)
+            if "unresolved dependency" in noise.read().decode(errors="replace"):
+                raise SetupError.no_delta_jars(DELTA_PACKAGE) from error
+            raise
+
+
+def validate_java() -> None:
+    """Raises SetupError unless the Java that Spark will start is new enough."""
+    home = os.environ.get("JAVA_HOME")
+    java = str(Path(home) / "bin" / "java") if home else shutil.which("java")
+    if java is None or not Path(java).exists():
+        raise SetupError.no_java(f"no {java}, which JAVA_HOME names" if home else None)
+    answer = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)  # noqa: S603 - the user's own Java
+    version = re.search(r'version "(?:1\.)?(\d+)', answer.stderr)
+    if version is None or int(version.group(1)) < _OLDEST_JAVA:
+        raise SetupError.no_java(f"Java {version.group(1)} at {java}" if version else f"no working Java at {java}")
+
+
+def _started(builder: SparkSession.Builder, conf: Mapping[str, str]) -> SparkSession:
+    for name, value in conf.items():
+        builder = builder.config(name, value)
+    try:
+        return builder.getOrCreate()
+    except (PySparkException, Py4JError, OSError) as error:
+        raise SetupError.no_session(str(error).partition("\n")[0]) from error
+
+
+def _with_delta(spark: SparkSession) -> SparkSession:
+    is_managed = "DATABRICKS_RUNTIME_VERSION" in os.environ
+    if not is_managed and "delta" not in str(spark.conf.get("spark.sql.catalog.spark_catalog", "")).lower():
+        raise SetupError.no_delta_session()
+    return spark
+
+
+@contextmanager
+def _noise_aside(*, is_shown: bool) -> Iterator[IO[bytes]]:
+    """What the JVM that is started meanwhile writes to its stderr, now and later, goes to a file that nobody keeps."""
+    with tempfile.TemporaryFile() as noise:
+        if is_shown:
+            yield noise
+            return
+        sys.stderr.flush()
+        kept = os.dup(2)
+        os.dup2(noise.fileno(), 2)
+        try:
+            yield noise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
