@@ -1,6 +1,6 @@
 """The one family of errors: what went wrong, what is there instead, and what to do. Each leaf has its exit code."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import ClassVar, Self
 
@@ -60,6 +60,10 @@ class ConfigError(BrierlakeError):
     def bad_window(cls, text: str, reason: str) -> Self:
         return cls(f"The window bound {text!r} {reason}")
 
+    @classmethod
+    def folder_in_use(cls, folder: str) -> Self:
+        return cls(f"The folder {folder} isn't empty. Remove it, or name another with --folder.")
+
 
 class SetupError(BrierlakeError):
     """This machine lacks something that the job needs."""
@@ -102,6 +106,103 @@ class ModelError(BrierlakeError):
 
     exit_code = 3
 
+    @classmethod
+    def no_database(cls, path: str, reason: str) -> Self:
+        return cls(
+            f"There is no MLflow database in {path} ({reason}). Check mlflow.tracking_uri and mlflow.registry_uri."
+        )
+
+    @classmethod
+    def unreachable(cls, uri: str, reason: str) -> Self:
+        return cls(f"MLflow at {uri} {reason}. Check mlflow.tracking_uri and that the server is up.")
+
+    @classmethod
+    def no_login(cls, uri: str) -> Self:
+        return cls(
+            f"MLflow at {uri} doesn't accept the credentials (401). Set MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN."
+        )
+
+    @classmethod
+    def forbidden(cls, what: str, uri: str) -> Self:
+        return cls(
+            f"MLflow at {uri} doesn't let this user see {what} (403). Ask for READ permission, or use another user."
+        )
+
+    @classmethod
+    def failed(cls, action: str, uri: str, reason: str) -> Self:
+        return cls(f"MLflow at {uri} could not {action}: {reason}")
+
+    @classmethod
+    def no_model(cls, name: str, known: Iterable[str]) -> Self:
+        names = list(known)
+        return cls(f"There is no registered model {name!r}.{nearest(name, names)} There are: {listed(names)}.")
+
+    @classmethod
+    def no_versions(cls, names: Sequence[str]) -> Self:
+        return cls(
+            f"No version is registered under {listed(names)}. Register one, for example with `brierlake register`."
+        )
+
+    @classmethod
+    def no_version(cls, name: str, version: str, known: Iterable[int]) -> Self:
+        there = ", ".join(str(number) for number in sorted(known)[-20:]) or "none"
+        return cls(f"There is no version {version} of model {name!r} (deleted?). Its versions are: {there}.")
+
+    @classmethod
+    def no_alias(cls, name: str, alias: str, known: Iterable[str]) -> Self:
+        there = list(known)
+        return cls(f"Model {name!r} has no alias {alias!r}.{nearest(alias, there)} Its aliases are: {listed(there)}.")
+
+    @classmethod
+    def not_ready(cls, uri: str, status: str) -> Self:
+        return cls(
+            f"{uri} has the status {status}, and only READY versions can be scored. Pin another, or register it again."
+        )
+
+    @classmethod
+    def replaced(cls, uri: str) -> Self:
+        return cls(
+            f"{uri} isn't the version any more that was chosen a moment ago: its model was made anew. Run again."
+        )
+
+    @classmethod
+    def no_eligible(cls, names: Sequence[str], metric: str, reasons: Mapping[str, int], metrics: Iterable[str]) -> Self:
+        counted = "; ".join(
+            f"{count} x {reason}" for reason, count in sorted(reasons.items(), key=lambda each: -each[1])
+        )
+        there = set(metrics) - {metric}
+        hint = f"{nearest(metric, there)} Their runs hold: {listed(there)}." if metric not in metrics else ""
+        total = sum(reasons.values())
+        return cls(f"None of the {total} versions of {listed(names)} can be chosen by {metric}: {counted}.{hint}")
+
+    @classmethod
+    def incomplete(cls, uri: str, faults: Sequence[str]) -> Self:
+        return cls(
+            f"The files of {uri} aren't whole: {'; '.join(faults)}. Restore them in the artifact store, "
+            "or register the model again."
+        )
+
+    @classmethod
+    def untrusted(cls, uri: str, faults: Sequence[str]) -> Self:
+        return cls(f"{uri} isn't loaded: {'; '.join(faults)}.")
+
+    @classmethod
+    def other_digest(cls, uri: str, *, expected: str, found: str) -> Self:
+        return cls(
+            f"{uri} has the digest {found}, and model.digest asks for {expected}. Find out why its files differ; "
+            "set model.digest to the new one only if you trust them."
+        )
+
+    @classmethod
+    def no_experiment(cls, name: str, known: Iterable[str]) -> Self:
+        names = list(known)
+        return cls(f"There is no experiment {name!r}.{nearest(name, names)} There are: {listed(names)}.")
+
+    @classmethod
+    def bad_template(cls, template: str, reason: str) -> Self:
+        return cls(f"The model name {template!r} {reason}. It may hold {{model}}, {{params.x}} and {{tags.x}}.")
+
 
 class ContractError(BrierlakeError):
     """The tables or the model's inputs aren't what the config and the model ask for."""
@@ -121,6 +222,53 @@ class ContractError(BrierlakeError):
     def faults(cls, title: str, faults: Sequence[str]) -> Self:
         lines = "".join(f"\n  - {fault}" for fault in faults)
         return cls(f"{title}{lines}")
+
+    @classmethod
+    def unusable_signature(cls, what: str) -> Self:
+        return cls(
+            f"The model {what}. Log it again with signature=infer_signature(features, predictions), "
+            "the features as a DataFrame with one single-valued column each."
+        )
+
+    @classmethod
+    def unfit_features(cls, table: str, faults: Sequence[str]) -> Self:
+        return cls.faults(f"Table {table} isn't what the model takes:", faults)
+
+    @classmethod
+    def unloadable(cls, reason: str, *, missing: str | None) -> Self:
+        fix = f"Install {missing.partition('.')[0]} here and on the executors" if missing else "Check its requirements"
+        return cls(f"The model can't be loaded: {reason.rstrip('.')}. {fix}.")
+
+    @classmethod
+    def not_a_probability(cls, reason: str) -> Self:
+        return cls(f"The model doesn't give the probability that is wanted: {reason.rstrip('.?')}.")
+
+    @classmethod
+    def model_refuses_all(cls, table: str, reason: str, *, rows: int) -> Self:
+        return cls(
+            f"The model raises an error for each of the {rows:,} rows sampled from {table}: {reason.rstrip('.')}. "
+            "Compare the table with what the model was trained on."
+        )
+
+    @classmethod
+    def sample_issues(
+        cls, table: str, issues: Mapping[str, int], *, rows: int, share: float, words: str | None
+    ) -> Self:
+        ordered = sorted(issues.items(), key=lambda item: (-item[1], item[0]))
+        lines = [f"{n:,} rows: {text}" for text, n in ordered[:10]]
+        lines += [f"(what the model raised last: {words})"] if words else []
+        return cls.faults(
+            f"{sum(issues.values()):,} of the {rows:,} rows sampled from {table} get no probability, more than "
+            f"scoring.max_issue_share ({share:g}) allows. Mend the rows, or raise it:",
+            lines,
+        )
+
+    @classmethod
+    def other_environment(cls, differences: Sequence[str]) -> Self:
+        return cls.faults(
+            "The packages here aren't those that the model asks for. Install them, or set scoring.environment to warn:",
+            differences,
+        )
 
     @classmethod
     def empty_scope(cls, table: str, scope: str) -> Self:
@@ -156,6 +304,14 @@ class GateError(BrierlakeError):
 
     exit_code = 5
 
+    @classmethod
+    def too_many_issues(cls, issues: Mapping[str, int], *, rows: int, share: float) -> Self:
+        worst = "; ".join(f"{text} ({n:,} rows)" for text, n in sorted(issues.items(), key=lambda item: -item[1])[:3])
+        return cls(
+            f"{sum(issues.values()):,} of {rows:,} rows have no probability, more than scoring.max_issue_share ({share:g}) "
+            f"allows: {worst}. The windows hold again what they held before."
+        )
+
 
 class StorageError(BrierlakeError):
     """A table can't be read or written, or somebody else was writing the same windows."""
@@ -172,7 +328,9 @@ class StorageError(BrierlakeError):
 
     @classmethod
     def in_the_way(cls, table: str) -> Self:
-        return cls(f"There are files at {table} that aren't a Delta table; nothing was written. Move them, or rename ours.")
+        return cls(
+            f"There are files at {table} that aren't a Delta table; nothing was written. Move them, or rename ours."
+        )
 
     @classmethod
     def other_shape(cls, table: str, differences: Sequence[str]) -> Self:
@@ -190,7 +348,9 @@ class StorageError(BrierlakeError):
 
     @classmethod
     def newer_format(cls, table: str, found: int, known: int) -> Self:
-        return cls(f"Table {table} is of format {found}, and this brierlake knows formats up to {known}: upgrade brierlake.")
+        return cls(
+            f"Table {table} is of format {found}, and this brierlake knows formats up to {known}: upgrade brierlake."
+        )
 
     @classmethod
     def rows_differ(cls, table: str, *, expected: int, written: int) -> Self:
@@ -201,7 +361,9 @@ class StorageError(BrierlakeError):
 
     @classmethod
     def conflict(cls, table: str, attempts: int) -> Self:
-        return cls(f"Other jobs kept writing the same windows of {table} ({attempts} attempts). Run again when they are done.")
+        return cls(
+            f"Other jobs kept writing the same windows of {table} ({attempts} attempts). Run again when they are done."
+        )
 
     @classmethod
     def unreadable_version(cls, table: str, version: int) -> Self:

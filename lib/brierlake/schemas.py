@@ -56,7 +56,9 @@ def predictions_spec(*, key: T.StructType, event_at: T.DataType, carried: T.Stru
         "(probability IS NULL AND issue IS NOT NULL) OR "
         "(probability IS NOT NULL AND probability >= 0 AND probability <= 1 AND issue IS NULL)"
     )
-    return TableSpec(T.StructType(fields), key.fieldNames() and tuple(key.fieldNames()), ("window_start",), {"brierlake_probability": check})
+    return TableSpec(
+        T.StructType(fields), tuple(key.fieldNames()), ("window_start",), {"brierlake_probability": check}
+    )
 
 
 CANDIDATES = TableSpec(
@@ -156,7 +158,9 @@ METRIC_FIELDS = [
     column("log_loss_status", _STRING, "ok, or why there is none"),
 ]
 
-METRICS = TableSpec(T.StructType([*_DIAGNOSTIC_KEY, *METRIC_FIELDS, *_PROVENANCE]), key=DIAGNOSTIC_KEY)
+_FROM_CELLS = [*_PROVENANCE, column("cells_version", _LONG, "version of the cells table that it was made from")]
+
+METRICS = TableSpec(T.StructType([*_DIAGNOSTIC_KEY, *METRIC_FIELDS, *_FROM_CELLS]), key=DIAGNOSTIC_KEY)
 
 RELIABILITY_FIELDS = [
     column("kind", _STRING, "bins_10, bins_20, or corp: a block of the isotonic fit"),
@@ -176,7 +180,7 @@ RELIABILITY_FIELDS = [
 ]
 
 RELIABILITY = TableSpec(
-    T.StructType([*_DIAGNOSTIC_KEY, *RELIABILITY_FIELDS, *_PROVENANCE]), key=(*DIAGNOSTIC_KEY, "kind", "position")
+    T.StructType([*_DIAGNOSTIC_KEY, *RELIABILITY_FIELDS, *_FROM_CELLS]), key=(*DIAGNOSTIC_KEY, "kind", "position")
 )
 
 RUNS = TableSpec(

@@ -1,0 +1,6 @@
+"""For spark-submit: `spark-submit --properties-file conf/spark-defaults.conf jobs/diagnose.py --config conf/cluster.yml`."""
+
+from brierlake.cli import diagnose
+
+if __name__ == "__main__":
+    diagnose()

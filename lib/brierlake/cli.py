@@ -1,0 +1,162 @@
+"""The `brierlake` command."""
+
+import json
+import logging
+import sys
+import traceback
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any, ParamSpec
+
+import click
+from rich.console import Console
+
+from brierlake import __version__
+from brierlake.configfile import read_config
+from brierlake.errors import BrierlakeError
+from brierlake.report.terminal import print_summary
+
+P = ParamSpec("P")
+
+_CONFIG = click.option(
+    "--config", "config_path", default="conf/local.yml", show_default=True, help="The job's YAML config.", metavar="FILE"
+)
+_SET = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override: section.key=value.")
+_FROM = click.option("--from", "start", metavar="TIME", help="First window, inclusive: a date or UTC timestamp.")
+_TO = click.option("--to", "end", metavar="TIME", help="End of the windows, exclusive.")
+_FORCE = click.option("--force", "is_forced", is_flag=True, help="Take every window of the scope as out of date.")
+_JSON = click.option("--json", "is_json", is_flag=True, help="Print one JSON summary instead of text.")
+_QUIET = click.option("--quiet", "is_quiet", is_flag=True, help="No progress lines.")
+_DEBUG = click.option("--debug", "is_debug", is_flag=True, help="Tracebacks, and all that Spark and MLflow say.")
+_EMPTY = click.option("--allow-empty", "is_empty_allowed", is_flag=True, help="An empty scope is no mistake.")
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """Where progress and results go."""
+
+    is_json: bool
+    is_quiet: bool
+    is_debug: bool
+
+    def say(self, line: str) -> None:
+        if not self.is_quiet:
+            Console(stderr=True, highlight=False).print(f"[dim]·[/dim] {line}", soft_wrap=True)
+
+    def show(self, summary: dict[str, Any]) -> None:
+        if self.is_json:
+            click.echo(json.dumps(summary, sort_keys=True))
+        else:
+            print_summary(summary, Console(highlight=False))
+
+
+def _outputs(command: Callable[P, None]) -> Callable[P, None]:
+    """Adds --json, --quiet and --debug; turns errors into one sentence and an exit code."""
+
+    @wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
+        options = {name: bool(kwargs.pop(name)) for name in ("is_json", "is_quiet", "is_debug")}
+        terminal = Terminal(**options)
+        if not terminal.is_debug:
+            _hush()
+        kwargs["terminal"] = terminal
+        try:
+            command(*args, **kwargs)
+        except BrierlakeError as error:
+            _fail(terminal, str(error), code=error.exit_code)
+        except Exception as error:  # noqa: BLE001 - the last resort: said in one line, traceback with --debug
+            _fail(terminal, f"Unexpected {type(error).__name__}: {_first_line(error)} (more with --debug)", code=1)
+
+    return _JSON(_QUIET(_DEBUG(wrapped)))
+
+
+def _first_line(error: BaseException) -> str:
+    return next((line for line in str(error).splitlines() if line.strip()), "")
+
+
+def _fail(terminal: Terminal, message: str, *, code: int) -> None:
+    if terminal.is_debug:
+        traceback.print_exc()
+    if terminal.is_json:
+        click.echo(json.dumps({"status": "failed", "exit_code": code, "error": message}))
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]Error:[/bold red] {_escaped(message)}")
+    sys.exit(code)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", "\\[")
+
+
+def _hush() -> None:
+    warnings.simplefilter("ignore")
+    for name in ("mlflow", "alembic", "py4j", "pyspark"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="brierlake")
+def main() -> None:
+    """Score Delta tables with the best registered MLflow model, and hold every probability to account."""
+
+
+@main.command()
+@_CONFIG
+@_SET
+@_FROM
+@_TO
+@_FORCE
+@_EMPTY
+@_outputs
+def score(*, config_path: str, overrides: tuple[str, ...], terminal: Terminal, **options: Any) -> None:
+    """Score the windows that need it, publish them, and diagnose."""
+    config = read_config(config_path, overrides=overrides)
+    terminal.show(_commands().run_score(config, say=terminal.say, is_debug=terminal.is_debug, **options))
+
+
+@main.command()
+@_CONFIG
+@_SET
+@_FROM
+@_TO
+@_EMPTY
+@_outputs
+def plan(*, config_path: str, overrides: tuple[str, ...], terminal: Terminal, **options: Any) -> None:
+    """Say which version would score which windows, and write nothing."""
+    config = read_config(config_path, overrides=overrides)
+    terminal.show(_commands().run_plan(config, say=terminal.say, is_debug=terminal.is_debug, **options))
+
+
+@main.command()
+@_CONFIG
+@_SET
+@_FROM
+@_TO
+@_FORCE
+@_outputs
+def diagnose(*, config_path: str, overrides: tuple[str, ...], terminal: Terminal, **options: Any) -> None:
+    """Judge the predictions by the labels known so far."""
+    config = read_config(config_path, overrides=overrides)
+    terminal.show(_commands().run_diagnose(config, say=terminal.say, is_debug=terminal.is_debug, **options))
+
+
+@main.command()
+@click.option("--folder", default="brierlake-demo", show_default=True, metavar="DIR", help="Where everything goes.")
+@_outputs
+def demo(*, folder: str, terminal: Terminal) -> None:
+    """Build a lakehouse of 336,776 real flights, train nine models, score five months and judge them."""
+    demo_room = import_module("brierlake.jobs.demo")
+    demo_room.run_demo(Path(folder), say=terminal.say, show=terminal.show, is_debug=terminal.is_debug)
+
+
+def _commands() -> ModuleType:
+    """Imported when a command runs: --help and a faulty config shouldn't wait for Spark and MLflow."""
+    return import_module("brierlake.jobs.commands")
+
+
+if __name__ == "__main__":
+    main()

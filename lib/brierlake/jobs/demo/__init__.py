@@ -1,0 +1,95 @@
+"""The demo: a lakehouse of real flights, nine models, five months scored as a scheduler would, labels that land late."""
+
+import importlib.resources
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pyspark.sql import SparkSession
+
+from brierlake.config import Config
+from brierlake.configfile import read_config
+from brierlake.errors import ConfigError
+from brierlake.jobs.demo.flights import Flights, build_flights
+from brierlake.jobs.demo.training import train_versions
+from brierlake.jobs.diagnose import diagnose
+from brierlake.jobs.run import Say, start_run
+from brierlake.jobs.score import score
+from brierlake.jobs.summary import summarise_diagnose
+from brierlake.lakehouse.tables import Table, locate_table
+from brierlake.lakehouse.windows import Scope, split_by_month
+from brierlake.session import start_session
+
+SCORED = Scope(start=datetime(2013, 8, 1, tzinfo=UTC).date(), end=datetime(2014, 1, 1, tzinfo=UTC).date())
+LAST_LOOK = pd.Timestamp("2013-12-20T20:00:00Z")
+"""When December is scored: 611 of that day's 980 flights haven't landed yet, and the rest of the year hasn't left."""
+
+
+def run_demo(folder: Path, *, say: Say, show: Callable[[Mapping[str, Any]], None], is_debug: bool = False) -> None:
+    """Builds everything under `folder`, which must not hold a demo yet, and shows what came out.
+
+    Raises:
+        ConfigError: The folder is in use.
+    """
+    started = time.monotonic()
+    config = _lay_out(folder)
+    say(f"Building the lakehouse under {folder}")
+    flights = build_flights()
+    say(f"{len(flights.features):,} flights of 2013 with the weather two hours before")
+    spark = start_session(config.session, app_name="brierlake demo", is_debug=is_debug)
+    _write_features(spark, config, flights)
+    say("Training 3 architectures x 3 learning rates, and registering nine versions")
+    train_versions(
+        flights.features,
+        flights.labels,
+        tracking_uri=config.mlflow.tracking_uri,
+        artifact_root=Path(config.folder) / "mlartifacts",
+        say=say,
+    )
+    summary = _live_through(spark, config, flights, say=say)
+    show(summary)
+    say(f"Done in {time.monotonic() - started:.0f} s. Next: brierlake score --config {folder}/demo.yml")
+
+
+def _lay_out(folder: Path) -> Config:
+    if folder.exists() and any(folder.iterdir()):
+        raise ConfigError.folder_in_use(str(folder))
+    folder.mkdir(parents=True, exist_ok=True)
+    template = importlib.resources.files(__name__).joinpath("demo.yml").read_text(encoding="utf-8")
+    (folder / "demo.yml").write_text(template, encoding="utf-8")
+    return read_config(folder / "demo.yml")
+
+
+def _silver(config: Config, name: str | None) -> Table:
+    return locate_table(config.lakehouse, layer=config.lakehouse.silver, name=name or "")
+
+
+def _write_features(spark: SparkSession, config: Config, flights: Flights) -> None:
+    _append(spark, flights.features, _silver(config, config.features.table))
+
+
+def _append(spark: SparkSession, rows: pd.DataFrame, table: Table) -> None:
+    frame = spark.createDataFrame(rows).coalesce(2)
+    writer = frame.write.format("delta").mode("append").option("delta.enableChangeDataFeed", "true")
+    writer.save(table.path)
+
+
+def _live_through(spark: SparkSession, config: Config, flights: Flights, *, say: Say) -> dict[str, Any]:
+    """Scores month after month, with the labels that are known by then; the last ones land after the last run."""
+    labels = config.labels
+    table = _silver(config, labels.table if labels else None)
+    known_at, landed = flights.labels["known_at"], pd.Timestamp(0, tz="UTC")
+    for month in split_by_month(SCORED):
+        now = min(pd.Timestamp(str(month.end), tz="UTC"), LAST_LOOK)
+        _append(spark, flights.labels[(known_at > landed) & (known_at <= now)], table)
+        landed = now
+        scored = score(start_run(spark, config, say=lambda _: None), scope=month)
+        say(f"{now:%d %b %Y}  scored {scored.plan.rows:,} flights of {month.start:%B} by {scored.plan.resolution.model_name}")
+    total = scored.diagnosis.total if scored.diagnosis else {}
+    say(f"Labels so far for {total.get('coverage') or 0:.1%} of the rows; now the rest lands, and is judged")
+    _append(spark, flights.labels[known_at > landed], table)
+    run = start_run(spark, config, say=lambda _: None)
+    return summarise_diagnose(run, diagnose(run, scope=Scope()))

@@ -1,0 +1,79 @@
+"""One invocation: its id, its clock, its tables, and how it says what it is doing."""
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import distribution
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from brierlake import __version__
+from brierlake.config import Config
+from brierlake.lakehouse.ledger import append_records
+from brierlake.lakehouse.tables import Table, is_there, locate_table
+from brierlake.schemas import RUNS
+
+Say = Callable[[str], None]
+"""Takes one line of progress."""
+
+_DECIDING = ("pyspark", "delta-spark", "mlflow", "pandas", "pyarrow", "numpy", "scikit-learn")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What every step needs to know of the run that it is a part of."""
+
+    spark: SparkSession
+    config: Config
+    run_id: str
+    started_at: datetime
+    say: Say
+
+    def gold(self, name: str) -> Table:
+        return locate_table(self.config.lakehouse, layer=self.config.lakehouse.gold, name=name)
+
+    def silver(self, name: str) -> Table:
+        return locate_table(self.config.lakehouse, layer=self.config.lakehouse.silver, name=name)
+
+    @property
+    def predictions(self) -> Table:
+        return self.gold(self.config.lakehouse.tables.predictions)
+
+    @property
+    def runs(self) -> Table:
+        return self.gold(self.config.lakehouse.tables.runs)
+
+
+def start_run(spark: SparkSession, config: Config, *, say: Say) -> Run:
+    now = datetime.now(UTC)
+    run_id = f"{now:%Y%m%dT%H%M%S.%f}-{secrets.token_hex(3)}"
+    return Run(spark=spark, config=config, run_id=run_id, started_at=now, say=say)
+
+
+def record_run(run: Run, *, action: str, status: str, exit_code: int, facts: Mapping[str, Any]) -> None:
+    """Appends the run to the ledger: the last thing that a run writes."""
+    record = {
+        "run_id": run.run_id,
+        "job": run.config.job,
+        "action": action,
+        "status": status,
+        "started_at": run.started_at,
+        "finished_at": datetime.now(UTC),
+        "config": run.config.model_dump_json(),
+        "libraries": {"brierlake": __version__, **_installed()},
+        "exit_code": exit_code,
+        **facts,
+    }
+    append_records(run.spark, run.runs, RUNS, [record])
+
+
+def _installed() -> dict[str, str]:
+    return {each.name: each.version for each in map(distribution, _DECIDING)}
+
+
+def record_failure(run: Run, *, action: str, error: BaseException, exit_code: int) -> None:
+    """Records a failed run, where the job has a ledger already: a first try that fails leaves nothing behind."""
+    if is_there(run.spark, run.runs):
+        record_run(run, action=action, status="failed", exit_code=exit_code, facts={"error": str(error)})

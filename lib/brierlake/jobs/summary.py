@@ -1,0 +1,95 @@
+"""What a run tells: one JSON-able summary, from which the terminal is drawn too."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from brierlake.jobs.diagnose import Diagnosis
+from brierlake.jobs.run import Run
+from brierlake.jobs.score import Plan, Scored
+from brierlake.registry import Candidate
+
+_SHOWN = 5
+_METRICS = (
+    "window_start", "n_rows", "n_scored", "n_labelled", "n_events", "coverage", "label_status", "mean_probability",
+    "expected_brier", "expected_brier_sd", "base_rate", "mean_probability_labelled", "expected_brier_labelled", "brier",
+    "brier_se", "brier_low", "brier_high", "interval_status", "reference_brier", "skill", "skill_se", "spiegelhalter_z",
+)  # fmt: skip
+
+
+def summarise_score(run: Run, scored: Scored) -> dict[str, Any]:
+    plan = scored.plan
+    return {
+        **_run_facts(run, action="score", status=scored.status),
+        **summarise_plan(plan),
+        "model_digest": scored.digest,
+        "predictions_table": run.predictions.name,
+        "predictions_version": scored.commit.version if scored.commit else None,
+        "rows_scored": plan.rows - scored.rows_with_issue,
+        "rows_with_issue": scored.rows_with_issue,
+        "issues": dict(scored.issues or {}),
+        "diagnostics": summarise_diagnosis(scored.diagnosis) if scored.diagnosis else None,
+    }
+
+
+def summarise_diagnose(run: Run, diagnosis: Diagnosis) -> dict[str, Any]:
+    status = "published" if diagnosis.windows else "unchanged"
+    return {**_run_facts(run, action="diagnose", status=status), "diagnostics": summarise_diagnosis(diagnosis)}
+
+
+def summarise_plan_only(run: Run, plan: Plan) -> dict[str, Any]:
+    status = "planned" if plan.stale else "unchanged"
+    return {**_run_facts(run, action="plan", status=status), **summarise_plan(plan)}
+
+
+def _run_facts(run: Run, *, action: str, status: str) -> dict[str, Any]:
+    return {"run_id": run.run_id, "job": run.config.job, "action": action, "status": status}
+
+
+def summarise_plan(plan: Plan) -> dict[str, Any]:
+    chosen = plan.resolution
+    return {
+        "model": {
+            "name": chosen.model_name,
+            "version": chosen.model_version,
+            "metric": chosen.metric_name,
+            "value": chosen.metric_value,
+        },
+        "candidates_count": len(chosen.candidates),
+        "eligible_count": sum(each.is_eligible for each in chosen.candidates),
+        "candidates": [_candidate_facts(each) for each in _best(chosen.candidates)],
+        "recipe": plan.recipe,
+        "scope": str(plan.scope),
+        "features_table": plan.pin.table.name,
+        "features_version": plan.pin.version,
+        "windows_stale": len(plan.stale),
+        "windows_current": plan.current_count,
+        "rows_in": plan.rows,
+    }
+
+
+def _best(candidates: Sequence[Candidate]) -> list[Candidate]:
+    eligible = [each for each in candidates if each.rank is not None]
+    return sorted(eligible, key=lambda each: each.rank or 0)[:_SHOWN]
+
+
+def _candidate_facts(candidate: Candidate) -> dict[str, Any]:
+    names = ("rank", "model_name", "model_version", "value", "is_selected", "is_tied")
+    return {name: getattr(candidate, name) for name in names}
+
+
+def summarise_diagnosis(diagnosis: Diagnosis) -> dict[str, Any]:
+    return {
+        "windows": len(diagnosis.windows),
+        "labels_version": diagnosis.labels_version,
+        "months": [_metric_facts(row) for row in diagnosis.months],
+        "total": _metric_facts(diagnosis.total) if diagnosis.total else None,
+    }
+
+
+def _metric_facts(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _plain(row.get(name)) for name in _METRICS}
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, date | datetime) else value

@@ -1,0 +1,42 @@
+"""What changed in a table between two versions, from its change data feed."""
+
+from collections.abc import Mapping
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from brierlake.config import FeaturesConfig
+from brierlake.lakehouse.tables import STORAGE_FAULTS, Pin
+from brierlake.lakehouse.windows import Window, window_start
+
+
+def read_changes(spark: SparkSession, pin: Pin, *, since: int) -> DataFrame | None:
+    """Returns the rows inserted, deleted and updated (before and after) since a version; null: nobody can tell.
+
+    Nobody can tell where the feed was off for a part of the range, or its files are gone.
+    """
+    reader = spark.read.format("delta").option("readChangeFeed", "true")
+    reader = reader.option("startingVersion", since + 1).option("endingVersion", pin.version)
+    try:
+        changes = reader.load(pin.table.path) if pin.table.path else reader.table(pin.table.sql)
+        changes.limit(0).collect()
+    except STORAGE_FAULTS:
+        return None
+    return changes
+
+
+def read_changed_windows(
+    spark: SparkSession, pin: Pin, features: FeaturesConfig, *, since: int
+) -> Mapping[Window, int] | None:
+    """Returns the last version that changed each window since a version; null: nobody can tell."""
+    if since > pin.version:
+        return None  # the table was restored or made anew: its versions say nothing
+    changes = read_changes(spark, pin, since=since)
+    if changes is None:
+        return None
+    cut = changes.withColumn("_window", window_start(features, changes.schema))
+    last = cut.groupBy("_window").agg(F.max("_commit_version").alias("version"))
+    try:
+        return {row["_window"]: int(row["version"]) for row in last.collect()}
+    except STORAGE_FAULTS:
+        return None

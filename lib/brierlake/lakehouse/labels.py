@@ -1,0 +1,135 @@
+"""Outcomes: what happened to each key, as far as it was known at a time."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import reduce
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from brierlake.config import FeaturesConfig, Label, LabelsConfig
+from brierlake.errors import ContractError
+from brierlake.lakehouse.changes import read_changes
+from brierlake.lakehouse.features import validate_columns
+from brierlake.lakehouse.tables import Pin, read_table
+from brierlake.lakehouse.windows import Window
+
+UNKNOWN, CONFLICTING = -1, -2
+"""Codes that stand in the `outcome` column until they are refused: a class nobody named; two outcomes for one key."""
+
+
+def read_outcomes(
+    spark: SparkSession, pin: Pin, labels: LabelsConfig, features: FeaturesConfig, *, as_of: datetime
+) -> DataFrame:
+    """Returns one row a key: the features' key columns, `outcome` (1, 0, UNKNOWN or CONFLICTING), `known_at`.
+
+    Labels known after `as_of` don't count, and the latest known wins. Keys without an outcome are absent.
+
+    Raises:
+        ContractError: The table lacks a column that the config names.
+    """
+    rows = read_table(spark, pin.table, version=pin.version)
+    key = labels.key or features.key
+    validate_columns(rows.columns, [*key, labels.outcome, labels.known_at], table=pin.table.name, asked_by="the config's `labels` section")
+    known_at = F.col(labels.known_at) if labels.known_at else F.lit(None)
+    known = rows.select(
+        *(F.col(theirs).alias(ours) for theirs, ours in zip(key, features.key, strict=True)),
+        outcome_code(F.col(labels.outcome), rows.schema[labels.outcome].dataType, labels).alias("outcome"),
+        known_at.cast("timestamp").alias("known_at"),
+    ).where(F.col("outcome").isNotNull() & (F.col("known_at").isNull() | (F.col("known_at") <= F.lit(as_of))))
+    latest = known.groupBy(*features.key).agg(
+        F.max(F.struct("known_at", "outcome")).alias("highest"),
+        F.max(F.struct("known_at", (-F.col("outcome")).alias("negated"))).alias("lowest"),
+    )
+    is_conflicting = F.col("highest.outcome") != -F.col("lowest.negated")
+    return latest.select(
+        *features.key,
+        F.when(is_conflicting, F.lit(CONFLICTING)).otherwise(F.col("highest.outcome")).alias("outcome"),
+        F.col("highest.known_at").alias("known_at"),
+    )
+
+
+def outcome_code(outcome: Column, kind: T.DataType, labels: LabelsConfig) -> Column:
+    """1 for the positive class, 0 for another that is known, null for none yet, UNKNOWN for anything else."""
+    negative = labels.negative or (0,)
+    return (
+        F.when(outcome.isNull(), F.lit(None))
+        .when(_is_one_of(outcome, kind, [labels.positive]), F.lit(1))
+        .when(_is_one_of(outcome, kind, negative), F.lit(0))
+        .otherwise(F.lit(UNKNOWN))
+        .cast("int")
+    )
+
+
+def _is_one_of(outcome: Column, kind: T.DataType, classes: Sequence[Label]) -> Column:
+    if isinstance(kind, T.StringType):
+        return outcome.isin([str(each) for each in classes])
+    numbers = [float(each) for each in classes if not isinstance(each, str)]
+    return outcome.cast("double").isin(numbers) if numbers else F.lit(False)
+
+
+def with_outcomes(predictions: DataFrame, outcomes: DataFrame, *, key: Sequence[str]) -> DataFrame:
+    return predictions.join(outcomes, on=list(key), how="left")
+
+
+def validate_outcomes(outcomes: DataFrame, labels: LabelsConfig, *, key: Sequence[str], table: str) -> None:
+    """Raises ContractError with examples of what the codes stand for. For after a code was seen."""
+    examples = outcomes.where(F.col("outcome") == CONFLICTING).limit(3).collect()
+    if examples:
+        raise ContractError.duplicate_labels(table, [", ".join(f"{name}={row[name]}" for name in key) for row in examples])
+    known = " nor ".join(repr(each) for each in (labels.positive, *(labels.negative or (0,))))
+    keys = outcomes.where(F.col("outcome") == UNKNOWN).limit(3).collect()
+    shown = [", ".join(f"{name}={row[name]}" for name in key) for row in keys]
+    raise ContractError.unknown_outcomes(table, labels.outcome, [f"at {each}" for each in shown], known)
+
+
+def read_touched_windows(
+    spark: SparkSession,
+    pin: Pin,
+    labels: LabelsConfig,
+    features: FeaturesConfig,
+    *,
+    predictions: DataFrame,
+    since_version: int,
+    since: datetime,
+    as_of: datetime,
+) -> Mapping[Window, tuple[int, datetime | None]] | None:
+    """Returns the windows whose keys got, lost or changed a label, with the last version and time at which they did.
+
+    Args:
+        predictions: Rows with the key and `window_start`.
+        since_version: Version of the labels that had been read by then; changes after it count.
+        since: Labels known after it, up to `as_of`, count too, though their rows haven't changed.
+
+    Returns:
+        Null where nobody can tell: the labels table keeps no change feed for these versions.
+    """
+    theirs = labels.key or features.key
+    key = [F.col(name).alias(ours) for name, ours in zip(theirs, features.key, strict=True)]
+    never = F.lit(None).cast("timestamp")
+    parts = []
+    if since_version < pin.version:
+        changes = read_changes(spark, pin, since=since_version)
+        if changes is None:
+            return None
+        parts.append(changes.select(*key, F.col("_commit_version").alias("version"), never.alias("known_at")))
+    if labels.known_at:
+        known_at = F.col(labels.known_at)
+        later = read_table(spark, pin.table, version=pin.version).where((known_at > F.lit(since)) & (known_at <= F.lit(as_of)))
+        parts.append(later.select(*key, F.lit(-1).alias("version"), known_at.cast("timestamp").alias("known_at")))
+    if not parts:
+        return {}
+    touched = reduce(DataFrame.unionByName, parts)
+    found = (
+        predictions.select(*features.key, "window_start")
+        .join(touched, on=list(features.key), how="inner")
+        .groupBy("window_start")
+        .agg(F.max("version").alias("version"), F.max("known_at").alias("known_at"))
+    )
+    return {row["window_start"]: (int(row["version"]), as_utc(row["known_at"])) for row in found.collect()}
+
+
+def as_utc(moment: datetime | None) -> datetime | None:
+    """Spark hands out timestamps in the driver's local time, without saying so."""
+    return moment.astimezone(UTC) if moment else None

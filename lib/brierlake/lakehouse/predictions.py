@@ -1,0 +1,163 @@
+"""The predictions table: what its windows hold, which of them are stale, and publishing exactly those."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from brierlake.config import FeaturesConfig
+from brierlake.errors import StorageError
+from brierlake.lakehouse.features import column_types
+from brierlake.lakehouse.tables import (
+    STORAGE_FAULTS,
+    Table,
+    condition_of,
+    find_commit,
+    read_table,
+    read_version,
+    reason_of,
+    replace_rows,
+)
+from brierlake.lakehouse.windows import Scope, Window, filter_condition, scope_condition
+from brierlake.schemas import TableSpec, predictions_spec
+
+
+@dataclass(frozen=True)
+class WindowState:
+    """What one window holds now: by one run, one recipe and one features version, or by several (`is_mixed`)."""
+
+    rows: int
+    run_id: str
+    recipe: str
+    features_version: int
+    is_mixed: bool
+
+
+@dataclass(frozen=True)
+class Commit:
+    """One publish that took place: the table's version that it made, and its rows."""
+
+    version: int
+    rows: int
+
+
+def spec_for(features: FeaturesConfig, schema: T.StructType) -> TableSpec:
+    event_at = schema[features.event_at].dataType if features.event_at else T.TimestampType()
+    return predictions_spec(
+        key=column_types(schema, features.key), event_at=event_at, carried=column_types(schema, features.carry)
+    )
+
+
+def read_window_states(spark: SparkSession, table: Table, *, scope: Scope) -> Mapping[Window, WindowState]:
+    rows = read_table(spark, table).where(scope_condition(scope))
+    mixed = F.lit(False)
+    for name in ("run_id", "recipe", "features_version"):
+        mixed = mixed | (F.min(name) != F.max(name))
+    found = rows.groupBy("window_start").agg(
+        F.count(F.lit(1)).alias("rows"),
+        F.max("run_id").alias("run_id"),
+        F.max("recipe").alias("recipe"),
+        F.min("features_version").alias("features_version"),
+        mixed.alias("is_mixed"),
+    )
+    return {
+        row["window_start"]: WindowState(
+            rows=row["rows"],
+            run_id=row["run_id"],
+            recipe=row["recipe"],
+            features_version=row["features_version"],
+            is_mixed=row["is_mixed"],
+        )
+        for row in found.collect()
+    }
+
+
+def find_stale(
+    wanted: Mapping[Window, int],
+    states: Mapping[Window, WindowState],
+    *,
+    recipe: str,
+    features_version: int,
+    changed_at: Mapping[Window, int] | None,
+) -> list[Window]:
+    """Returns the windows that must be scored whole, in order.
+
+    Args:
+        wanted: Rows of each window in the features.
+        states: What the predictions hold.
+        changed_at: Last version that changed each window, from the oldest of the states' on; null: nobody can tell.
+    """
+
+    def is_current(window: Window) -> bool:
+        state = states.get(window)
+        if state is None:
+            return wanted.get(window, 0) == 0
+        if state.is_mixed or state.recipe != recipe or state.rows != wanted.get(window, 0):
+            return False
+        if state.features_version == features_version:
+            return True
+        return changed_at is not None and changed_at.get(window, -1) <= state.features_version
+
+    stale = [window for window in {*wanted, *states} if not is_current(window)]
+    return sorted(stale, key=lambda window: (window is None, window or date.min))
+
+
+def oldest_version(states: Mapping[Window, WindowState], *, recipe: str) -> int | None:
+    """Returns the oldest features version among the windows that may still be current."""
+    versions = [each.features_version for each in states.values() if each.recipe == recipe and not each.is_mixed]
+    return min(versions, default=None)
+
+
+def publish_predictions(
+    spark: SparkSession, rows: DataFrame, table: Table, *, windows: Collection[Window], run_id: str, expected: int
+) -> Commit:
+    """Replaces exactly these windows in one commit, finds that commit, and checks its number of rows.
+
+    Raises:
+        ConflictError: Somebody else wrote the same windows meanwhile; nothing of ours was written.
+        StorageError: The write failed, or the commit holds another number of rows than `expected`.
+    """
+    try:
+        replace_rows(rows, table, where=filter_condition(windows), tag=run_id)
+    except STORAGE_FAULTS as error:
+        if is_conflict(error):
+            raise ConflictError.conflict(table.name, 1) from error
+        raise StorageError.failed("write", table.name, reason_of(error)) from error
+    commit = find_commit(spark, table, tag=run_id)
+    if commit is None:
+        if expected == 0:
+            return Commit(version=read_version(spark, table), rows=0)
+        raise StorageError.rows_differ(table.name, expected=expected, written=0)
+    metrics = commit["operationMetrics"]
+    written = int(metrics.get("numOutputRows", 0)) - int(metrics.get("numCopiedRows", 0))
+    if written != expected:
+        raise StorageError.rows_differ(table.name, expected=expected, written=written)
+    return Commit(version=commit["version"], rows=written)
+
+
+class ConflictError(StorageError):
+    """Somebody else's commit came first; look at the tables again."""
+
+
+def is_conflict(error: BaseException) -> bool:
+    text = f"{condition_of(error)} {type(error).__name__} {str(error)[:2000]}"
+    return any(word in text for word in ("DELTA_CONCURRENT", "Concurrent", "DELTA_METADATA_CHANGED", "DELTA_PROTOCOL_CHANGED"))
+
+
+def put_back(spark: SparkSession, table: Table, *, windows: Collection[Window], version: int, tag: str) -> None:
+    """Gives these windows the content that they had at an earlier version, in one commit."""
+    former = read_table(spark, table, version=version).where(filter_condition(windows))
+    try:
+        replace_rows(former, table, where=filter_condition(windows), tag=tag)
+    except STORAGE_FAULTS as error:
+        raise StorageError.failed("restore", table.name, reason_of(error)) from error
+
+
+def read_issues(spark: SparkSession, table: Table, *, run_id: str, windows: Collection[Window]) -> Mapping[str, int]:
+    """Returns the rows by issue that a run wrote to these windows; empty where each row has a probability."""
+    rows = read_table(spark, table).where(filter_condition(windows)).where(F.col("run_id") == run_id)
+    counted = rows.where(F.col("issue").isNotNull()).groupBy("issue").agg(F.count(F.lit(1)).alias("n")).collect()
+    return {row["issue"]: int(row["n"]) for row in counted}

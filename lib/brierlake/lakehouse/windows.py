@@ -1,0 +1,163 @@
+"""Windows: the days or months along which predictions are replaced and judged, and scopes made of them."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from brierlake.config import FeaturesConfig
+from brierlake.errors import ConfigError, ContractError
+
+Window = date | None
+"""First day of a window; null: the rows without a time, or all rows where there is no time column."""
+
+_DAY_MICROS = 86_400_000_000
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Which windows a run is about: all, or those that start in [start, end)."""
+
+    start: date | None = None
+    end: date | None = None
+
+    @property
+    def is_full(self) -> bool:
+        return self.start is None and self.end is None
+
+    def __str__(self) -> str:
+        return "full" if self.is_full else f"{self.start or ''}/{self.end or ''}"
+
+    def has(self, window: Window) -> bool:
+        if window is None:
+            return self.is_full
+        return (self.start is None or window >= self.start) and (self.end is None or window < self.end)
+
+
+def parse_scope(start: str | None, end: str | None, *, features: FeaturesConfig) -> Scope:
+    """Reads --from and --to: dates or UTC timestamps, half-open, at a window's edge.
+
+    Raises:
+        ConfigError: A bound is no date, doesn't start a window, or the scope is empty.
+    """
+    if (start or end) and not (features.event_at or features.window_column):
+        raise ConfigError.bad_window(start or end or "", "needs windows: set features.event_at or features.window_column.")
+    scope = Scope(_bound(start, features=features), _bound(end, features=features))
+    if scope.start and scope.end and scope.start >= scope.end:
+        raise ConfigError.bad_window(str(start), f"isn't before {end}: --from is inclusive, --to is not.")
+    return scope
+
+
+def _bound(text: str | None, *, features: FeaturesConfig) -> date | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ConfigError.bad_window(text, "isn't a date or timestamp like 2013-08-01 or 2013-08-01T00:00:00Z.") from error
+    moment = moment.astimezone(UTC) if moment.tzinfo else moment
+    if moment.time() != datetime.min.time() or (features.window == "month" and moment.day != 1):
+        raise ConfigError.bad_window(text, f"doesn't start a {features.window} in UTC; predictions are kept by {features.window}.")
+    return moment.date()
+
+
+def split_by_month(scope: Scope) -> list[Scope]:
+    """Returns the scope in pieces of at most a calendar month, in order. The scope must have both bounds."""
+    pieces, start = [], scope.start
+    while start is not None and scope.end is not None and start < scope.end:
+        end = min(_next_month(start), scope.end)
+        pieces.append(Scope(start, end))
+        start = end
+    return pieces
+
+
+def whole_months(scope: Scope) -> Scope:
+    """Returns the scope widened to the months that it touches."""
+    start = scope.start.replace(day=1) if scope.start else None
+    end = _next_month(scope.end - timedelta(days=1)) if scope.end else None
+    return Scope(start, end)
+
+
+def _next_month(day: date) -> date:
+    return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+
+
+def month_of(window: Window) -> Window:
+    return window.replace(day=1) if window else None
+
+
+def validate_time_columns(schema: T.StructType, features: FeaturesConfig, *, table: str) -> None:
+    """Raises ContractError unless the columns that cut windows are there and are times."""
+    types = {each.name: each.dataType for each in schema}
+    faults = []
+    if features.event_at and not isinstance(types[features.event_at], T.TimestampType | T.TimestampNTZType | T.DateType):
+        faults.append(f"{features.event_at} is {types[features.event_at].simpleString()}: features.event_at needs a time")
+    if features.window_column and not isinstance(types[features.window_column], T.DateType):
+        kind = types[features.window_column].simpleString()
+        faults.append(f"{features.window_column} is {kind}: features.window_column needs a DATE")
+    if faults:
+        raise ContractError.faults(f"Table {table} can't be cut into windows:", faults)
+
+
+def window_start(features: FeaturesConfig, schema: T.StructType) -> Column:
+    """The window that a row falls in, as DATE. Doesn't depend on the session's time zone."""
+    if features.window_column:
+        day = F.col(features.window_column)
+    elif features.event_at is None:
+        return F.lit(None).cast("date")
+    elif isinstance(schema[features.event_at].dataType, T.TimestampType):
+        day = utc_day(F.col(features.event_at))
+    else:  # a date, or a timestamp without time zone, which is taken as UTC
+        day = F.col(features.event_at).cast("date")
+    return F.trunc(day, "month") if features.window == "month" else day
+
+
+def utc_day(moment: Column) -> Column:
+    micros = F.unix_micros(moment)
+    whole = micros - F.pmod(micros, F.lit(_DAY_MICROS))
+    return F.date_from_unix_date((whole / F.lit(_DAY_MICROS)).cast("int"))
+
+
+def filter_condition(windows: Collection[Window], *, column: str = "window_start") -> str:
+    """Returns a SQL condition that holds for exactly these windows."""
+    spans = _spans(sorted(each for each in windows if each is not None))
+    single = ", ".join(f"DATE'{first}'" for first, last in spans if first == last)
+    parts = [f"{column} IN ({single})"] if single else []
+    # not BETWEEN: Delta can't resolve Spark 4.2's form of it in a replaceWhere on a partition column
+    parts += [f"({column} >= DATE'{first}' AND {column} <= DATE'{last}')" for first, last in spans if first != last]
+    parts += [f"{column} IS NULL"] if None in windows else []
+    return f"({' OR '.join(parts)})" if parts else "false"
+
+
+def _spans(days: list[date]) -> list[tuple[date, date]]:
+    spans: list[tuple[date, date]] = []
+    for day in days:
+        if spans and day - spans[-1][1] == timedelta(days=1):
+            spans[-1] = (spans[-1][0], day)
+        else:
+            spans.append((day, day))
+    return spans
+
+
+def time_condition(features: FeaturesConfig, schema: T.StructType, windows: Collection[Window]) -> str:
+    """Returns a SQL condition on the time column itself, by which Delta can skip files. It may let more rows through."""
+    days = [each for each in windows if each is not None]
+    column = features.window_column or features.event_at
+    if column is None or len(days) < len(windows) or not days:
+        return "true"
+    first, last = min(days), max(days)
+    end = _next_month(last) if features.window == "month" else last + timedelta(days=1)
+    if isinstance(schema[column].dataType, T.TimestampType):
+        bounds = [f"timestamp_micros({(each - date(1970, 1, 1)).days * _DAY_MICROS})" for each in (first, end)]
+    else:
+        bounds = [f"DATE'{each}'" for each in (first, end)]
+    return f"`{column}` >= {bounds[0]} AND `{column}` < {bounds[1]}"
+
+
+def scope_condition(scope: Scope, *, column: str = "window_start") -> str:
+    parts = [f"{column} >= DATE'{scope.start}'"] if scope.start else []
+    parts += [f"{column} < DATE'{scope.end}'"] if scope.end else []
+    return " AND ".join(parts) or "true"

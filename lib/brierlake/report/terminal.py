@@ -1,0 +1,112 @@
+"""The summary as a person at a terminal wants it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+_STATUS = {"published": "green", "unchanged": "cyan", "diagnosed": "green", "planned": "cyan"}
+
+
+def print_summary(summary: Mapping[str, Any], console: Console) -> None:
+    """Prints a score, diagnose or plan summary; see `brierlake.jobs.summary` for what it holds."""
+    status = summary["status"]
+    title = Text.assemble(
+        ("brierlake ", "bold"), f"{summary['action']} ", (summary["job"], "bold"), "  ", (status, f"bold {_STATUS.get(status, 'red')}")
+    )
+    console.print(title)
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="dim", no_wrap=True)
+    facts.add_column(overflow="fold")
+    for name, text in [*_model_facts(summary), *_row_facts(summary), *_label_facts(summary)]:
+        facts.add_row(name, text)
+    console.print(facts)
+    diagnostics = summary.get("diagnostics")
+    if diagnostics and diagnostics["total"]:
+        console.print(_metrics_table(diagnostics["months"], diagnostics["total"]))
+        console.print(Text(_reading(diagnostics["total"]), style="dim"))
+
+
+def _model_facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    model = summary.get("model")
+    if model is None:
+        return []
+    if model["value"] is None:
+        return [("model", f"{model['name']} version {model['version']} (pinned)")]
+    text = f"{model['name']} version {model['version']}, {model['metric']} {model['value']:.4f}"
+    others = [each for each in summary["candidates"] if not each["is_selected"]]
+    rest = f", the best of {summary['eligible_count']} eligible versions" if others else ""
+    facts = [("model", text + rest)]
+    if others:
+        following = ", ".join(f"{each['model_name']} {each['model_version']} {each['value']:.4f}" for each in others[:3])
+        facts.append(("next", following + (" (tied)" if others[0]["is_tied"] else "")))
+    return facts
+
+
+def _row_facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    if "windows_stale" not in summary:
+        return []
+    stale, current = summary["windows_stale"], summary["windows_current"]
+    verb = "to score" if summary["status"] == "planned" else "scored"
+    facts = [("windows", f"{stale:,} {verb}, {current:,} already current (scope {summary['scope']})")]
+    if stale and "rows_scored" in summary:
+        counts = f"{summary['rows_in']:,} in, {summary['rows_scored']:,} scored, {summary['rows_with_issue']:,} with an issue"
+        version = summary["predictions_version"]
+        facts.append(("rows", counts + (f"; predictions version {version}" if version is not None else "")))
+        facts += [("issue", f"{text}: {n:,} rows") for text, n in summary["issues"].items()]
+    elif stale:
+        facts.append(("rows", f"{summary['rows_in']:,} to score"))
+    return facts
+
+
+def _label_facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    diagnostics = summary.get("diagnostics")
+    if not diagnostics or not diagnostics["total"]:
+        return []
+    total = diagnostics["total"]
+    coverage = "none of the rows" if not total["coverage"] else f"{total['coverage']:.1%} of the rows"
+    return [("labels", f"known for {coverage}; {diagnostics['windows']:,} windows diagnosed again")]
+
+
+def _metrics_table(months: Sequence[Mapping[str, Any]], total: Mapping[str, Any]) -> Table:
+    table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=False)
+    table.add_column("month", no_wrap=True)
+    for name in ("rows", "labelled", "Brier", "95 %", "expected", "base rate", "mean p", "skill"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in months[-12:]:
+        table.add_row(*_metric_cells((row["window_start"] or "no time")[:7], row))
+    table.add_row(*_metric_cells("all", total), style="bold")
+    return table
+
+
+def _metric_cells(name: str, row: Mapping[str, Any]) -> list[str]:
+    low, high = row["brier_low"], row["brier_high"]
+    interval = f"{low:.4f}-{high:.4f}" if low is not None and high is not None else row["interval_status"] or ""
+    return [
+        name,
+        f"{row['n_rows']:,}",
+        _share(row["coverage"]) if row["label_status"] != "complete" else "all",
+        _number(row["brier"], 4),
+        interval,
+        _number(row["expected_brier"], 4),
+        _number(row["base_rate"], 3),
+        _number(row["mean_probability"], 3),
+        _number(row["skill"], 3),
+    ]
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1%}"
+
+
+def _reading(total: Mapping[str, Any]) -> str:
+    text = "Brier: smaller is better, judged beside the base rate. Expected: what it would be if calibrated. Skill: 1 is perfect, 0 no better than the base rate."
+    if total["label_status"] == "preliminary":
+        text += " Early labels are a biased sample: months that aren't fully labelled are preliminary."
+    return text
