@@ -1,4 +1,4 @@
-"""For spark-submit: `spark-submit --properties-file conf/spark-defaults.conf jobs/diagnose.py --config conf/cluster.yml`."""
+"""For spark-submit: `spark-submit --properties-file conf/spark-defaults.conf jobs/diagnose.py --config FILE`."""
 
 from brierlake.cli import diagnose
 

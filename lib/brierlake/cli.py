@@ -24,7 +24,12 @@ from brierlake.report.terminal import print_summary
 P = ParamSpec("P")
 
 _CONFIG = click.option(
-    "--config", "config_path", default="conf/local.yml", show_default=True, help="The job's YAML config.", metavar="FILE"
+    "--config",
+    "config_path",
+    default="conf/local.yml",
+    show_default=True,
+    help="The job's YAML config.",
+    metavar="FILE",
 )
 _SET = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override: section.key=value.")
 _FROM = click.option("--from", "start", metavar="TIME", help="First window, inclusive: a date or UTC timestamp.")
@@ -69,7 +74,7 @@ def _outputs(command: Callable[P, None]) -> Callable[P, None]:
             command(*args, **kwargs)
         except BrierlakeError as error:
             _fail(terminal, str(error), code=error.exit_code)
-        except Exception as error:  # noqa: BLE001 - the last resort: said in one line, traceback with --debug
+        except Exception as error:
             _fail(terminal, f"Unexpected {type(error).__name__}: {_first_line(error)} (more with --debug)", code=1)
 
     return _JSON(_QUIET(_DEBUG(wrapped)))

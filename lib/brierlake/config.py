@@ -48,7 +48,7 @@ class FeaturesConfig(Section):
     key: tuple[Name, ...] = Field(min_length=1)
     """Columns that name a row; together unique."""
     event_at: str | None = None
-    """Time that the prediction is about; windows are cut along it. Without it, and without window_column, one window."""
+    """Time that the prediction is about; windows are cut along it. Without it and window_column: one window."""
     window: Literal["day", "month"] = "day"
     """Length of a window: predictions are replaced and judged a window at a time. Fixed for a predictions table."""
     window_column: str | None = None
@@ -99,7 +99,7 @@ class AllowConfig(Section):
     flavors: tuple[Name, ...] = ()
     """MLflow flavors that may be loaded (sklearn, xgboost, …). Empty: every flavor whose loader brierlake knows."""
     pickle: bool = True
-    """False: refuse models stored as pickles (cloudpickle, joblib, torch pickles); log them as skops, pt2 or ONNX instead."""
+    """False: refuse models stored as pickles (cloudpickle, joblib, torch); log them as skops or pt2 instead."""
     code: bool = True
     """False: refuse models that bring Python code of their own (code_paths, models from code)."""
 
@@ -206,7 +206,9 @@ class Config(Section):
         there = {*self.features.key, *self.features.carry}
         wanted = {*self.diagnostics.slices, *([self.diagnostics.cluster] if self.diagnostics.cluster else [])}
         if absent := wanted - there:
-            raise ValueError(f"diagnostics uses {', '.join(sorted(absent))}: add to features.carry so that predictions keep it")
+            raise ValueError(
+                f"diagnostics uses {', '.join(sorted(absent))}: add to features.carry so that predictions keep it"
+            )
         if self.labels and self.labels.key and len(self.labels.key) != len(self.features.key):
             raise ValueError("labels.key must have as many columns as features.key")
         return self

@@ -90,9 +90,7 @@ def _described(error: Any) -> str:
     if error["type"] == "extra_forbidden":
         *section, key = [str(part) for part in error["loc"]]
         known = _known_keys(section)
-        return f"unknown key `{path}`.{nearest(key, known) or ' Known: ' + ', '.join(known)}".rstrip("?") + (
-            "?" if nearest(key, known) else ""
-        )
+        return f"unknown key `{path}`.{nearest(key, known) or ' Known: ' + ', '.join(known)}"
     if error["type"] == "missing":
         return f"`{path}` is missing"
     message = error["msg"].removeprefix("Value error, ")

@@ -39,7 +39,8 @@ class ConfigError(BrierlakeError):
 
     @classmethod
     def invalid(cls, path: str, faults: Sequence[str]) -> Self:
-        return cls(f"The config {path} can't be used: " + "; ".join(faults) + ".")
+        text = f"The config {path} can't be used: {'; '.join(faults)}"
+        return cls(text if text.endswith("?") else text + ".")
 
     @classmethod
     def unset_variable(cls, name: str, key: str) -> Self:
@@ -169,7 +170,7 @@ class ModelError(BrierlakeError):
     @classmethod
     def no_eligible(cls, names: Sequence[str], metric: str, reasons: Mapping[str, int], metrics: Iterable[str]) -> Self:
         counted = "; ".join(
-            f"{count} x {reason}" for reason, count in sorted(reasons.items(), key=lambda each: -each[1])
+            f"{count} x {reason}" for reason, count in sorted(reasons.items(), key=lambda each: (-each[1], each[0]))
         )
         there = set(metrics) - {metric}
         hint = f"{nearest(metric, there)} Their runs hold: {listed(there)}." if metric not in metrics else ""
@@ -280,7 +281,7 @@ class ContractError(BrierlakeError):
     @classmethod
     def duplicate_keys(cls, table: str, key: Sequence[str], examples: Sequence[str]) -> Self:
         return cls(
-            f"Table {table} holds several rows with the same key ({', '.join(key)}), for example {'; '.join(examples)}. "
+            f"Table {table} holds several rows with one key ({', '.join(key)}), for example {'; '.join(examples)}. "
             "Make the key unique, or set features.key to columns that are."
         )
 
@@ -308,8 +309,8 @@ class GateError(BrierlakeError):
     def too_many_issues(cls, issues: Mapping[str, int], *, rows: int, share: float) -> Self:
         worst = "; ".join(f"{text} ({n:,} rows)" for text, n in sorted(issues.items(), key=lambda item: -item[1])[:3])
         return cls(
-            f"{sum(issues.values()):,} of {rows:,} rows have no probability, more than scoring.max_issue_share ({share:g}) "
-            f"allows: {worst}. The windows hold again what they held before."
+            f"{sum(issues.values()):,} of {rows:,} rows have no probability, more than scoring.max_issue_share "
+            f"({share:g}) allows: {worst}. The windows hold again what they held before."
         )
 
 

@@ -56,9 +56,7 @@ def predictions_spec(*, key: T.StructType, event_at: T.DataType, carried: T.Stru
         "(probability IS NULL AND issue IS NOT NULL) OR "
         "(probability IS NOT NULL AND probability >= 0 AND probability <= 1 AND issue IS NULL)"
     )
-    return TableSpec(
-        T.StructType(fields), tuple(key.fieldNames()), ("window_start",), {"brierlake_probability": check}
-    )
+    return TableSpec(T.StructType(fields), tuple(key.fieldNames()), ("window_start",), {"brierlake_probability": check})
 
 
 CANDIDATES = TableSpec(
@@ -104,7 +102,9 @@ _PROVENANCE = [
 ]
 
 CELL_FIELDS = [
-    column("cell_id", _LONG, "upper edge of the cell in units of 1e-10; 0: p = 0; 10000000001: p = 1; null: no probability"),
+    column(
+        "cell_id", _LONG, "upper edge of the cell in units of 1e-10; 0: p = 0; 10000000001: p = 1; null: no probability"
+    ),
     column("outcome", _INT, "1: the positive class; 0: another; null: no label yet"),
     column("n", _LONG, "rows", nullable=False),
     column("sum_d", _DOUBLE, "sum of d = p - centre of the cell"),

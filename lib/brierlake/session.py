@@ -13,7 +13,6 @@ from typing import IO
 
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
-
 from pyspark.sql import SparkSession
 
 from brierlake.config import SessionConfig

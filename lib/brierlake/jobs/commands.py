@@ -12,7 +12,14 @@ from brierlake.session import start_session
 
 
 def run_score(
-    config: Config, *, start: str | None, end: str | None, is_forced: bool, is_empty_allowed: bool, say: Say, is_debug: bool
+    config: Config,
+    *,
+    start: str | None,
+    end: str | None,
+    is_forced: bool,
+    is_empty_allowed: bool,
+    say: Say,
+    is_debug: bool,
 ) -> dict[str, Any]:
     run, scope = _begin(config, start=start, end=end, say=say, is_debug=is_debug)
     return summarise_score(run, score(run, scope=scope, is_forced=is_forced, is_empty_allowed=is_empty_allowed))

@@ -11,7 +11,16 @@ from pyspark.sql import functions as F
 from brierlake.brier import compute_cells, compute_metrics, merge_cells
 from brierlake.config import LabelsConfig
 from brierlake.errors import BrierlakeError, ConfigError, StorageError
-from brierlake.jobs.groups import GROUP, ROLE, Task, as_metric_cells, as_months, as_reliability, with_groups, with_provenance
+from brierlake.jobs.groups import (
+    GROUP,
+    ROLE,
+    Task,
+    as_metric_cells,
+    as_months,
+    as_reliability,
+    with_groups,
+    with_provenance,
+)
 from brierlake.jobs.run import Run, record_failure, record_run
 from brierlake.lakehouse.diagnostics import Made, part_condition, read_cells, read_headline, read_made
 from brierlake.lakehouse.labels import read_outcomes, read_touched_windows, validate_outcomes, with_outcomes
@@ -136,7 +145,11 @@ def _is_made_from(made: Mapping[Window, Made], states: Mapping[Window, WindowSta
 def _touched_by_labels(run: Run, pin: Pin | None, made: Mapping[Window, Made]) -> set[Window]:
     labels = run.config.labels
     unlabelled = {window for window, each in made.items() if (each.labels_version is None) != (pin is None)}
-    read = {window: each for window, each in made.items() if each.labels_version is not None and each.labels_as_of is not None}
+    read = {
+        window: each
+        for window, each in made.items()
+        if each.labels_version is not None and each.labels_as_of is not None
+    }
     if labels is None or pin is None or not read:
         return unlabelled
     versions = [each.labels_version for each in read.values() if each.labels_version is not None]
@@ -207,7 +220,7 @@ def _refuse_outcomes(run: Run, task: Task) -> None:
 
 
 def _write_metrics(run: Run, task: Task, *, cells_version: int) -> None:
-    """Replaces the metrics of the stale windows, their months and the total, and of those that are compared with them."""
+    """Replaces the metrics of the stale windows, their months and the total, and of what is compared with them."""
     reliability = run.gold(run.config.lakehouse.tables.reliability)
     create_table(run.spark, reliability, RELIABILITY)
     create_table(run.spark, _metrics(run), METRICS)
@@ -217,9 +230,18 @@ def _write_metrics(run: Run, task: Task, *, cells_version: int) -> None:
     metrics = metrics.withColumn("cells_version", F.lit(cells_version)).persist()
     try:
         where = part_condition(
-            job=run.config.job, role=ROLE, windows=list(task.judged("window")), months=list(task.judged("month")), has_total=True
+            job=run.config.job,
+            role=ROLE,
+            windows=list(task.judged("window")),
+            months=list(task.judged("month")),
+            has_total=True,
         )
-        _replaced(run, metrics.transform(as_reliability).transform(with_provenance, task=task, spec=RELIABILITY), reliability, where=where)
+        _replaced(
+            run,
+            metrics.transform(as_reliability).transform(with_provenance, task=task, spec=RELIABILITY),
+            reliability,
+            where=where,
+        )
         _replaced(run, metrics.transform(with_provenance, task=task, spec=METRICS), _metrics(run), where=where)
     finally:
         metrics.unpersist()

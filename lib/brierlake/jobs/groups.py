@@ -1,4 +1,4 @@
-"""Groups of cells: which keys a row counts in, how windows add up to months and the total, and who is compared with whom."""
+"""Groups of cells: which keys a row counts in, how windows add up to months and the total, and what drift compares."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -81,11 +81,16 @@ class Task:
         return min([self.run.started_at, *others])
 
 
-def with_groups(rows: DataFrame, *, stale: str, slices: Sequence[str], slice_grain: Literal["month", "window"]) -> DataFrame:
+def with_groups(
+    rows: DataFrame, *, stale: str, slices: Sequence[str], slice_grain: Literal["month", "window"]
+) -> DataFrame:
     """Repeats each row for each group that it counts in: its window where that is stale, and its slices."""
     none = F.lit(None).cast("string")
     month, window = F.trunc("window_start", "month"), F.col("window_start")
-    whole = F.when(F.expr(stale), F.struct(F.lit("window").alias("grain"), window.alias("start"), none.alias("key"), none.alias("value")))
+    whole = F.when(
+        F.expr(stale),
+        F.struct(F.lit("window").alias("grain"), window.alias("start"), none.alias("key"), none.alias("value")),
+    )
     parts = [
         F.struct(
             F.lit(slice_grain).alias("grain"),
@@ -96,7 +101,9 @@ def with_groups(rows: DataFrame, *, stale: str, slices: Sequence[str], slice_gra
         for name in slices
     ]
     groups = F.filter(F.array(whole, *parts), lambda each: each.isNotNull())
-    return rows.select("model_name", "model_version", "probability", "outcome", F.explode(groups).alias("group")).select(
+    return rows.select(
+        "model_name", "model_version", "probability", "outcome", F.explode(groups).alias("group")
+    ).select(
         "model_name",
         "model_version",
         F.col("group.grain").alias("grain"),
@@ -116,10 +123,14 @@ def as_months(cells: DataFrame, *, window: str) -> DataFrame:
 
 def as_metric_cells(cells: DataFrame, *, task: Task, reference: Literal["previous"] | ReferenceWindow) -> DataFrame:
     """Cells by the keys that metrics are wanted for: versions and as published; with those that drift compares with."""
-    total = cells.where("grain = 'month'").withColumns({"grain": F.lit("all"), "window_start": F.lit(None).cast("date")})
+    total = cells.where("grain = 'month'").withColumns(
+        {"grain": F.lit("all"), "window_start": F.lit(None).cast("date")}
+    )
     wanted = cells.where(" OR ".join(_judged_condition(task, grain) for grain in ("window", "month")))
     by_version = wanted.unionByName(total).withColumn("is_reference", F.lit(False))
-    published = by_version.withColumns({"model_name": F.lit(None).cast("string"), "model_version": F.lit(None).cast("int")})
+    published = by_version.withColumns(
+        {"model_name": F.lit(None).cast("string"), "model_version": F.lit(None).cast("int")}
+    )
     compared = _with_reference(cells, task=task, reference=reference)
     keyed = by_version.unionByName(published).unionByName(compared)
     merged = merge_cells(keyed, by=[*GROUP, "is_reference"])
@@ -162,7 +173,9 @@ def with_provenance(rows: DataFrame, *, task: Task, spec: TableSpec) -> DataFram
     """Adds whose rows these are and what they were made from, in the spec's shape."""
     run = task.run
     keys = [("window", each) for each in task.judged("window")] + [("month", each) for each in task.judged("month")]
-    made = [(grain, each, task.source_id(grain, each), task.as_of(grain, each)) for grain, each in [*keys, ("all", None)]]
+    made = [
+        (grain, each, task.source_id(grain, each), task.as_of(grain, each)) for grain, each in [*keys, ("all", None)]
+    ]
     sources = run.spark.createDataFrame(
         made, schema="source_grain string, source_window date, predictions_id string, labels_as_of timestamp"
     )
@@ -176,4 +189,3 @@ def with_provenance(rows: DataFrame, *, task: Task, spec: TableSpec) -> DataFram
     }
     full = rows.join(F.broadcast(sources), on=is_same, how="left").withColumns(added)
     return full.select(*(F.col(each.name).cast(each.dataType) for each in spec.schema))
-

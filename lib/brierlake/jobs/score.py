@@ -142,11 +142,11 @@ def _find_stale(
     states: Mapping[Window, WindowState] = {}
     if is_there(run.spark, run.predictions):
         states = read_window_states(run.spark, run.predictions, scope=scope)
+    if is_forced:
+        states = {window: replace(state, is_mixed=True) for window, state in states.items()}
     oldest = oldest_version(states, recipe=recipe)
-    if is_forced or oldest is None or oldest == pin.version:
-        changed_at = None if is_forced else {}
-        recipe = "" if is_forced else recipe
-    else:
+    changed_at: Mapping[Window, int] | None = {}
+    if oldest is not None and oldest != pin.version:
         changed_at = read_changed_windows(run.spark, pin, run.config.features, since=oldest)
     return find_stale(rows_by_window, states, recipe=recipe, features_version=pin.version, changed_at=changed_at)
 
@@ -196,7 +196,9 @@ def _try_out(
         differences = compare_environment(read_environment(fetched.path), spark=run.spark)
         validate_environment(differences, mode=mode)
         for each in differences.packages:
-            run.say(f"The model asks for {each.package}{each.required}: driver {each.driver}, executors {each.executors}")
+            run.say(
+                f"The model asks for {each.package}{each.required}: driver {each.driver}, executors {each.executors}"
+            )
     sample = select_inputs(features, contract=contract).limit(run.config.scoring.sample_rows).toPandas()
     share = run.config.scoring.max_issue_share
     for note in try_sample(adapter, sample, contract=contract, max_issue_share=share, table=table).notes:

@@ -37,8 +37,10 @@ def read_made(spark: SparkSession, table: Table, *, job: str, role: str) -> Mapp
     }
 
 
-def part_condition(*, job: str, role: str, windows: Collection[Window], months: Collection[Window], has_total: bool) -> str:
-    """Returns a SQL condition for the rows that a diagnose of these windows replaces, at every grain that they touch."""
+def part_condition(
+    *, job: str, role: str, windows: Collection[Window], months: Collection[Window], has_total: bool
+) -> str:
+    """Returns a SQL condition for the rows that a diagnose of these windows replaces, at each grain they touch."""
     parts = [f"(grain = 'window' AND {filter_condition(windows)})", f"(grain = 'month' AND {filter_condition(months)})"]
     if has_total:
         parts.append("grain = 'all'")

@@ -31,7 +31,12 @@ def read_outcomes(
     """
     rows = read_table(spark, pin.table, version=pin.version)
     key = labels.key or features.key
-    validate_columns(rows.columns, [*key, labels.outcome, labels.known_at], table=pin.table.name, asked_by="the config's `labels` section")
+    validate_columns(
+        rows.columns,
+        [*key, labels.outcome, labels.known_at],
+        table=pin.table.name,
+        asked_by="the config's `labels` section",
+    )
     known_at = F.col(labels.known_at) if labels.known_at else F.lit(None)
     known = rows.select(
         *(F.col(theirs).alias(ours) for theirs, ours in zip(key, features.key, strict=True)),
@@ -77,7 +82,9 @@ def validate_outcomes(outcomes: DataFrame, labels: LabelsConfig, *, key: Sequenc
     """Raises ContractError with examples of what the codes stand for. For after a code was seen."""
     examples = outcomes.where(F.col("outcome") == CONFLICTING).limit(3).collect()
     if examples:
-        raise ContractError.duplicate_labels(table, [", ".join(f"{name}={row[name]}" for name in key) for row in examples])
+        raise ContractError.duplicate_labels(
+            table, [", ".join(f"{name}={row[name]}" for name in key) for row in examples]
+        )
     known = " nor ".join(repr(each) for each in (labels.positive, *(labels.negative or (0,))))
     keys = outcomes.where(F.col("outcome") == UNKNOWN).limit(3).collect()
     shown = [", ".join(f"{name}={row[name]}" for name in key) for row in keys]
@@ -116,7 +123,9 @@ def read_touched_windows(
         parts.append(changes.select(*key, F.col("_commit_version").alias("version"), never.alias("known_at")))
     if labels.known_at:
         known_at = F.col(labels.known_at)
-        later = read_table(spark, pin.table, version=pin.version).where((known_at > F.lit(since)) & (known_at <= F.lit(as_of)))
+        later = read_table(spark, pin.table, version=pin.version).where(
+            (known_at > F.lit(since)) & (known_at <= F.lit(as_of))
+        )
         parts.append(later.select(*key, F.lit(-1).alias("version"), known_at.cast("timestamp").alias("known_at")))
     if not parts:
         return {}

@@ -144,7 +144,9 @@ class ConflictError(StorageError):
 
 def is_conflict(error: BaseException) -> bool:
     text = f"{condition_of(error)} {type(error).__name__} {str(error)[:2000]}"
-    return any(word in text for word in ("DELTA_CONCURRENT", "Concurrent", "DELTA_METADATA_CHANGED", "DELTA_PROTOCOL_CHANGED"))
+    return any(
+        word in text for word in ("DELTA_CONCURRENT", "Concurrent", "DELTA_METADATA_CHANGED", "DELTA_PROTOCOL_CHANGED")
+    )
 
 
 def put_back(spark: SparkSession, table: Table, *, windows: Collection[Window], version: int, tag: str) -> None:

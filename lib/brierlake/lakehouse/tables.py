@@ -59,7 +59,9 @@ def condition_of(error: BaseException) -> str:
 
 def reason_of(error: BaseException) -> str:
     """Returns the first line that says something."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip() and not line.startswith("An error occurred")]
+    lines = [
+        line.strip() for line in str(error).splitlines() if line.strip() and not line.startswith("An error occurred")
+    ]
     return (lines[0] if lines else type(error).__name__)[:300]
 
 

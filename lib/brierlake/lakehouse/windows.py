@@ -44,7 +44,9 @@ def parse_scope(start: str | None, end: str | None, *, features: FeaturesConfig)
         ConfigError: A bound is no date, doesn't start a window, or the scope is empty.
     """
     if (start or end) and not (features.event_at or features.window_column):
-        raise ConfigError.bad_window(start or end or "", "needs windows: set features.event_at or features.window_column.")
+        raise ConfigError.bad_window(
+            start or end or "", "needs windows: set features.event_at or features.window_column."
+        )
     scope = Scope(_bound(start, features=features), _bound(end, features=features))
     if scope.start and scope.end and scope.start >= scope.end:
         raise ConfigError.bad_window(str(start), f"isn't before {end}: --from is inclusive, --to is not.")
@@ -57,10 +59,14 @@ def _bound(text: str | None, *, features: FeaturesConfig) -> date | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise ConfigError.bad_window(text, "isn't a date or timestamp like 2013-08-01 or 2013-08-01T00:00:00Z.") from error
+        raise ConfigError.bad_window(
+            text, "isn't a date or timestamp like 2013-08-01 or 2013-08-01T00:00:00Z."
+        ) from error
     moment = moment.astimezone(UTC) if moment.tzinfo else moment
     if moment.time() != datetime.min.time() or (features.window == "month" and moment.day != 1):
-        raise ConfigError.bad_window(text, f"doesn't start a {features.window} in UTC; predictions are kept by {features.window}.")
+        raise ConfigError.bad_window(
+            text, f"doesn't start a {features.window} in UTC; predictions are kept by {features.window}."
+        )
     return moment.date()
 
 
@@ -93,8 +99,12 @@ def validate_time_columns(schema: T.StructType, features: FeaturesConfig, *, tab
     """Raises ContractError unless the columns that cut windows are there and are times."""
     types = {each.name: each.dataType for each in schema}
     faults = []
-    if features.event_at and not isinstance(types[features.event_at], T.TimestampType | T.TimestampNTZType | T.DateType):
-        faults.append(f"{features.event_at} is {types[features.event_at].simpleString()}: features.event_at needs a time")
+    if features.event_at and not isinstance(
+        types[features.event_at], T.TimestampType | T.TimestampNTZType | T.DateType
+    ):
+        faults.append(
+            f"{features.event_at} is {types[features.event_at].simpleString()}: features.event_at needs a time"
+        )
     if features.window_column and not isinstance(types[features.window_column], T.DateType):
         kind = types[features.window_column].simpleString()
         faults.append(f"{features.window_column} is {kind}: features.window_column needs a DATE")
@@ -143,7 +153,7 @@ def _spans(days: list[date]) -> list[tuple[date, date]]:
 
 
 def time_condition(features: FeaturesConfig, schema: T.StructType, windows: Collection[Window]) -> str:
-    """Returns a SQL condition on the time column itself, by which Delta can skip files. It may let more rows through."""
+    """Returns a SQL condition on the time column itself, by which Delta can skip files; it may let more through."""
     days = [each for each in windows if each is not None]
     column = features.window_column or features.event_at
     if column is None or len(days) < len(windows) or not days:

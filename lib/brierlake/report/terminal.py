@@ -14,7 +14,11 @@ def print_summary(summary: Mapping[str, Any], console: Console) -> None:
     """Prints a score, diagnose or plan summary; see `brierlake.jobs.summary` for what it holds."""
     status = summary["status"]
     title = Text.assemble(
-        ("brierlake ", "bold"), f"{summary['action']} ", (summary["job"], "bold"), "  ", (status, f"bold {_STATUS.get(status, 'red')}")
+        ("brierlake ", "bold"),
+        f"{summary['action']} ",
+        (summary["job"], "bold"),
+        "  ",
+        (status, f"bold {_STATUS.get(status, 'red')}"),
     )
     console.print(title)
     facts = Table.grid(padding=(0, 2))
@@ -40,7 +44,9 @@ def _model_facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     rest = f", the best of {summary['eligible_count']} eligible versions" if others else ""
     facts = [("model", text + rest)]
     if others:
-        following = ", ".join(f"{each['model_name']} {each['model_version']} {each['value']:.4f}" for each in others[:3])
+        following = ", ".join(
+            f"{each['model_name']} {each['model_version']} {each['value']:.4f}" for each in others[:3]
+        )
         facts.append(("next", following + (" (tied)" if others[0]["is_tied"] else "")))
     return facts
 
@@ -52,7 +58,8 @@ def _row_facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     verb = "to score" if summary["status"] == "planned" else "scored"
     facts = [("windows", f"{stale:,} {verb}, {current:,} already current (scope {summary['scope']})")]
     if stale and "rows_scored" in summary:
-        counts = f"{summary['rows_in']:,} in, {summary['rows_scored']:,} scored, {summary['rows_with_issue']:,} with an issue"
+        rows = [f"{summary[name]:,}" for name in ("rows_in", "rows_scored", "rows_with_issue")]
+        counts = "{} in, {} scored, {} with an issue".format(*rows)
         version = summary["predictions_version"]
         facts.append(("rows", counts + (f"; predictions version {version}" if version is not None else "")))
         facts += [("issue", f"{text}: {n:,} rows") for text, n in summary["issues"].items()]
@@ -106,7 +113,10 @@ def _share(value: float | None) -> str:
 
 
 def _reading(total: Mapping[str, Any]) -> str:
-    text = "Brier: smaller is better, judged beside the base rate. Expected: what it would be if calibrated. Skill: 1 is perfect, 0 no better than the base rate."
+    text = (
+        "Brier: smaller is better, beside the base rate. Expected: what it would be if calibrated. "
+        "Skill: 1 is perfect, 0 no better than the base rate."
+    )
     if total["label_status"] == "preliminary":
         text += " Early labels are a biased sample: months that aren't fully labelled are preliminary."
     return text

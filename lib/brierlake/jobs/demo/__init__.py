@@ -1,4 +1,4 @@
-"""The demo: a lakehouse of real flights, nine models, five months scored as a scheduler would, labels that land late."""
+"""The demo: a lakehouse of real flights, nine models, five months scored as a scheduler would, labels landing late."""
 
 import importlib.resources
 import time
@@ -87,7 +87,8 @@ def _live_through(spark: SparkSession, config: Config, flights: Flights, *, say:
         _append(spark, flights.labels[(known_at > landed) & (known_at <= now)], table)
         landed = now
         scored = score(start_run(spark, config, say=lambda _: None), scope=month)
-        say(f"{now:%d %b %Y}  scored {scored.plan.rows:,} flights of {month.start:%B} by {scored.plan.resolution.model_name}")
+        model = scored.plan.resolution.model_name
+        say(f"{now:%d %b %Y}  scored {scored.plan.rows:,} flights of {month.start:%B} with {model}")
     total = scored.diagnosis.total if scored.diagnosis else {}
     say(f"Labels so far for {total.get('coverage') or 0:.1%} of the rows; now the rest lands, and is judged")
     _append(spark, flights.labels[known_at > landed], table)

@@ -13,6 +13,8 @@ from typing import Any
 import mlflow
 import numpy as np
 import pandas as pd
+from mlflow.tracking._model_registry import utils as registry_addresses
+from mlflow.tracking._tracking_service import utils as tracking_addresses
 from mlflow.utils.autologging_utils.logging_and_warnings import MlflowEventsAndWarningsBehaviorGlobally as _Silence
 from numpy.typing import NDArray
 from sklearn.compose import ColumnTransformer
@@ -40,6 +42,7 @@ _TRAIN_ROWS, _SAMPLE_SEED, _MODEL_SEED = 20_000, 2013, 0
 _SGD_EPOCHS, _MLP_EPOCHS, _HGB_ITERATIONS, _HGB_LOG_EVERY = 10, 12, 150, 10
 _NUMBERS = [name for name in FEATURES if name not in CATEGORIES]
 _REQUIRED = ("mlflow", "scikit-learn", "skops", "numpy", "pandas", "scipy")
+_SETTINGS = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR")
 _ADAM = "sklearn.neural_network._stochastic_optimizers.AdamOptimizer"
 _TREE = "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"
 _TRUSTED: dict[str, list[str]] = {  # what skops holds that it would not load unasked
@@ -186,8 +189,8 @@ def _ensure_experiment(artifact_root: Path) -> str:
 @contextmanager
 def _mlflow_at(tracking_uri: str) -> Iterator[None]:
     """Points MLflow at the store and silences its messages and progress bars; puts all of it back afterwards."""
-    names = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR")
-    tracking, registry, bar = (os.environ.get(name) for name in names)  # MLflow keeps its addresses here as well
+    tracking, registry = tracking_addresses._tracking_uri, registry_addresses._registry_uri  # noqa: SLF001 - None: not set
+    before = {name: os.environ.get(name) for name in _SETTINGS}  # setting an address sets its variable too
     os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
     mlflow.set_tracking_uri(tracking_uri)
     mlflow.set_registry_uri(tracking_uri)
@@ -197,7 +200,7 @@ def _mlflow_at(tracking_uri: str) -> Iterator[None]:
     finally:
         mlflow.set_tracking_uri(tracking)  # type: ignore[arg-type] # None is how it forgets
         mlflow.set_registry_uri(registry)  # type: ignore[arg-type]
-        for name, value in zip(names, (tracking, registry, bar), strict=True):
+        for name, value in before.items():
             os.environ.pop(name, None)
             if value is not None:
                 os.environ[name] = value

@@ -1,0 +1,220 @@
+"""The main job on a small world: what is published, what stays, and what it is worth by another computation."""
+
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import brier_score_loss
+
+from brierlake.errors import ContractError, GateError, StorageError
+from brierlake.jobs.diagnose import diagnose
+from brierlake.jobs.score import score
+from brierlake.lakehouse.windows import Scope
+from tests.jobs.conftest import DAYS, PER_DAY, World, labels_of, log_version
+
+FEBRUARY = Scope(date(2024, 2, 1), date(2024, 3, 1))
+
+
+def probability_of(rows: pd.DataFrame, strength: float = 1.0) -> np.ndarray:
+    return np.asarray(1 / (1 + np.exp(-strength * (rows["x1"] - 0.5 * rows["x2"]))))
+
+
+def test_every_row_gets_the_positive_class_probability_of_the_best_version(world: World) -> None:
+    scored = score(world.run(), scope=Scope())
+    assert (scored.status, scored.plan.resolution.model_name, scored.plan.resolution.model_version) == ("published", "second", 1)
+    predictions = world.read("predictions").sort_values("id")
+    assert predictions["id"].tolist() == world.rows["id"].tolist()
+    np.testing.assert_allclose(predictions["probability"], probability_of(world.rows), rtol=1e-12)
+    assert predictions["window_start"].astype(str).tolist() == np.repeat(DAYS, PER_DAY).tolist()
+    assert predictions["team"].tolist() == world.rows["team"].tolist()
+    assert set(predictions["run_id"]) == {scored.run_id}
+    assert set(predictions["features_version"]) == {0}
+    assert predictions["issue"].isna().all()
+
+
+def test_metrics_equal_sklearn_and_pandas_on_the_same_rows(world: World) -> None:
+    score(world.run(), scope=Scope())
+    metrics = world.read("brier_metrics")
+    rows = world.rows.assign(p=probability_of(world.rows), month=world.rows["at"].dt.strftime("%Y-%m-01"))
+    known = rows[: 3 * PER_DAY]
+    published = metrics[metrics["model_name"].isna() & metrics["slice_key"].isna()]
+    for month in ("2024-01-01", "2024-02-01"):
+        found = published[(published["grain"] == "month") & (published["window_start"].astype(str) == month)].iloc[0]
+        part = known[known["month"] == month]
+        assert found["n_rows"] == (rows["month"] == month).sum()
+        assert found["n_labelled"] == len(part)
+        assert found["brier"] == pytest.approx(brier_score_loss(part["y"], part["p"]), rel=1e-12)
+        assert found["base_rate"] == pytest.approx(part["y"].mean(), rel=1e-12)
+        assert found["expected_brier"] == pytest.approx((rows[rows["month"] == month].eval("p * (1 - p)")).mean(), rel=1e-12)
+    total = published[published["grain"] == "all"].iloc[0]
+    assert total["brier"] == pytest.approx(brier_score_loss(known["y"], known["p"]), rel=1e-12)
+    assert total["label_status"] == "preliminary"
+    no_team = metrics[(metrics["grain"] == "all") & (metrics["slice_key"] == "team") & metrics["slice_value"].isna()].iloc[0]
+    part = known[known["team"].isna()]
+    assert no_team["brier"] == pytest.approx(brier_score_loss(part["y"], part["p"]), rel=1e-12)
+
+
+def test_reliability_bins_equal_a_count_by_pandas(world: World) -> None:
+    score(world.run(), scope=Scope())
+    bins = world.read("brier_reliability").query("grain == 'all' and kind == 'bins_10' and n_scored > 0")
+    bins = bins[bins["model_name"].isna() & bins["slice_key"].isna()].sort_values("position")
+    rows = world.rows.assign(p=probability_of(world.rows))
+    rows["position"] = np.ceil(rows["p"] * 10).astype(int) - 1
+    assert bins["n_scored"].tolist() == rows.groupby("position").size().tolist()
+    expected = rows[: 3 * PER_DAY].groupby("position")["y"].mean()
+    np.testing.assert_allclose(bins["event_rate"], expected, rtol=1e-12)
+
+
+def test_a_second_run_is_unchanged_and_writes_nothing(world: World) -> None:
+    score(world.run(), scope=Scope())
+    before = world.versions()
+    assert score(world.run(), scope=Scope()).status == "unchanged"
+    assert world.versions() == before
+
+
+def test_a_window_run_replaces_its_windows_and_no_other(world: World) -> None:
+    first = score(world.run(), scope=Scope())
+    second = score(world.run(), scope=FEBRUARY, is_forced=True)
+    runs = world.read("predictions").groupby("window_start")["run_id"].unique().map(list)
+    assert [each[0] for each in runs] == [first.run_id] * 2 + [second.run_id] * 2
+    assert len(world.read("predictions")) == len(world.rows)
+
+
+def test_window_runs_one_after_the_other_end_where_one_full_run_would(world: World) -> None:
+    score(world.run(), scope=Scope(date(2024, 1, 1), date(2024, 2, 1)))
+    score(world.run(), scope=FEBRUARY)
+    assert score(world.run(), scope=Scope()).status == "unchanged"
+
+
+def test_a_better_version_that_comes_and_goes_scores_each_time(world: World) -> None:
+    score(world.run(), scope=Scope())
+    other = world.with_config(model=world.config.model.model_copy(update={"names": (), "pin": "first/2"}))
+    assert score(other.run(), scope=Scope()).status == "published"
+    np.testing.assert_allclose(
+        world.read("predictions").sort_values("id")["probability"], probability_of(world.rows, 0.5), rtol=1e-12
+    )
+    assert score(world.run(), scope=Scope()).status == "published"
+    assert score(world.run(), scope=Scope()).status == "unchanged"
+
+
+def test_a_newly_registered_better_version_takes_over(world: World) -> None:
+    score(world.run(), scope=Scope())
+    log_version(world.folder, "first", brier=[0.9, 0.2], strength=2.0)
+    scored = score(world.run(), scope=Scope())
+    assert (scored.plan.resolution.model_name, scored.plan.resolution.model_version) == ("first", 3)
+    candidates = world.read("candidates").query(f"run_id == '{scored.run_id}'")
+    assert len(candidates) == 4
+    assert candidates[candidates["is_selected"]]["value"].tolist() == [0.2]
+
+
+def test_a_changed_row_makes_its_window_stale_and_an_unrelated_append_only_its_own(world: World) -> None:
+    score(world.run(), scope=Scope())
+    world.sql(f"UPDATE {world.silver('games').sql} SET x1 = 9 WHERE id = 3")
+    scored = score(world.run(), scope=Scope())
+    assert scored.plan.stale == (date(2024, 1, 30),)
+    late = world.rows[:5].assign(id=lambda each: each["id"] + 10_000, at=lambda each: each["at"] + pd.Timedelta(days=9))
+    world.append(late.drop(columns="y"), "games")
+    assert score(world.run(), scope=Scope()).plan.stale == (date(2024, 2, 8),)
+
+
+def test_a_table_restored_by_hand_is_put_right(world: World) -> None:
+    score(world.run(), scope=Scope(date(2024, 1, 1), date(2024, 2, 1)))
+    score(world.run(), scope=FEBRUARY)
+    world.sql(f"RESTORE TABLE {world.gold('predictions').sql} TO VERSION AS OF 1")
+    scored = score(world.run(), scope=Scope())
+    assert scored.plan.stale == (date(2024, 2, 1), date(2024, 2, 2))
+    assert len(world.read("predictions")) == len(world.rows)
+
+
+def test_labels_that_land_later_change_their_windows_only(world: World) -> None:
+    score(world.run(), scope=Scope())
+    assert diagnose(world.run(), scope=Scope()).windows == ()
+    world.append(labels_of(world.rows[3 * PER_DAY :]), "results")
+    diagnosis = diagnose(world.run(), scope=Scope())
+    assert diagnosis.windows == (date(2024, 2, 2),)
+    assert diagnosis.total["label_status"] == "complete"
+    assert diagnosis.total["brier"] == pytest.approx(
+        brier_score_loss(world.rows["y"], probability_of(world.rows)), rel=1e-12
+    )
+
+
+def test_a_corrected_label_changes_the_numbers(world: World) -> None:
+    score(world.run(), scope=Scope())
+    world.append(labels_of(world.rows[:1]).assign(y=1 - world.rows["y"][:1], known_at=pd.Timestamp("2024-03-01", tz="UTC")), "results")
+    diagnosis = diagnose(world.run(), scope=Scope())
+    corrected = world.rows["y"][: 3 * PER_DAY].copy()
+    corrected[0] = 1 - corrected[0]
+    assert diagnosis.windows == (date(2024, 1, 30),)
+    assert diagnosis.total["brier"] == pytest.approx(
+        brier_score_loss(corrected, probability_of(world.rows[: 3 * PER_DAY])), rel=1e-12
+    )
+
+
+def test_contradicting_labels_are_refused_with_examples(world: World) -> None:
+    world.append(labels_of(world.rows[7:8]).assign(y=1 - world.rows["y"][7:8]), "results")
+    with pytest.raises(ContractError, match=r"different outcomes for one key .* id=7"):
+        score(world.run(), scope=Scope())
+
+
+def test_an_outcome_that_nobody_named_is_refused(world: World) -> None:
+    world.append(labels_of(world.rows[200:201]).assign(y=np.int32(5)), "results")
+    with pytest.raises(ContractError, match=r"neither 1 nor 0: at id=200"):
+        score(world.run(), scope=Scope())
+
+
+def test_duplicate_keys_are_refused_with_examples(world: World) -> None:
+    world.append(world.rows[5:6].drop(columns="y"), "games")
+    with pytest.raises(ContractError, match=r"several rows with one key \(id\), for example id=5 \(2 rows\)"):
+        score(world.run(), scope=Scope())
+    assert not Path(world.gold("predictions").path or "").exists()
+
+
+def test_too_many_rows_without_a_probability_leave_what_was_there(world: World) -> None:
+    score(world.run(), scope=Scope())
+    before = world.read("predictions").sort_values("id").reset_index(drop=True)
+    world.sql(f"UPDATE {world.silver('games').sql} SET x1 = NULL WHERE id >= 180 AND id % 2 = 0")
+    small = world.with_config(scoring=world.config.scoring.model_copy(update={"sample_rows": 1}))
+    with pytest.raises((GateError, ContractError), match="max_issue_share"):
+        score(small.run(), scope=Scope())
+    after = world.read("predictions").sort_values("id").reset_index(drop=True)
+    pd.testing.assert_frame_equal(before, after)
+    failed = world.read("runs").sort_values("run_id").iloc[-1]
+    assert (failed["status"], failed["exit_code"] in (4, 5)) == ("failed", True)
+
+
+def test_few_bad_rows_cost_themselves_only(world: World) -> None:
+    world.sql(f"UPDATE {world.silver('games').sql} SET x1 = NULL WHERE id IN (10, 11)")
+    scored = score(world.run(), scope=Scope())
+    predictions = world.read("predictions").set_index("id")
+    assert scored.rows_with_issue == 2
+    assert predictions.loc[[10, 11], "probability"].isna().all()
+    assert predictions.loc[[10, 11], "issue"].str.len().min() > 5
+    assert predictions["probability"].notna().sum() == len(world.rows) - 2
+
+
+def test_another_job_may_not_write_the_table(world: World) -> None:
+    score(world.run(), scope=Scope())
+    with pytest.raises(StorageError, match="belongs to job 'games', and 'other' would delete its rows"):
+        score(world.with_config(job="other").run(), scope=Scope(), is_forced=True)
+
+
+def test_the_session_time_zone_does_not_move_windows(world: World) -> None:
+    kept = world.spark.conf.get("spark.sql.session.timeZone")
+    world.spark.conf.set("spark.sql.session.timeZone", "Pacific/Auckland")
+    try:
+        score(world.run(), scope=Scope())
+    finally:
+        world.spark.conf.set("spark.sql.session.timeZone", str(kept))
+    windows = world.read("predictions").sort_values("id")["window_start"].astype(str)
+    assert windows.tolist() == np.repeat(DAYS, PER_DAY).tolist()
+    assert score(world.run(), scope=Scope()).status == "unchanged"
+
+
+def test_the_ledger_leads_from_a_row_to_the_model_and_the_config(world: World) -> None:
+    scored = score(world.run(), scope=Scope())
+    run = world.read("runs").iloc[0]
+    assert (run["run_id"], run["model_name"], run["rows_in"]) == (scored.run_id, "second", len(world.rows))
+    assert len(run["model_digest"]) == 64
+    assert '"job":"games"' in run["config"]

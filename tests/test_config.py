@@ -1,0 +1,125 @@
+"""Configs: what is refused, with which words; overrides, variables and paths."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from brierlake.config import Config
+from brierlake.configfile import read_config
+from brierlake.errors import ConfigError
+
+ROOT = Path(__file__).parents[1]
+MINIMAL = {
+    "job": "j",
+    "lakehouse": {"root": "lake"},
+    "features": {"table": "f", "key": ["id"]},
+    "model": {"names": ["m"]},
+    "mlflow": {"tracking_uri": "sqlite:///mlflow.db"},
+}
+
+
+def write(folder: Path, content: object) -> Path:
+    path = folder / "job.yml"
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return path
+
+
+def test_minimal_config_has_the_documented_defaults(tmp_path: Path) -> None:
+    config = read_config(write(tmp_path, MINIMAL))
+    assert config.features.window == "day"
+    assert config.model.metric == "brier"
+    assert config.model.range == (0.0, 2.0)
+    assert config.labels is None
+
+
+def test_relative_paths_start_at_the_folder_beside_the_file(tmp_path: Path) -> None:
+    config = read_config(write(tmp_path, {**MINIMAL, "folder": "there"}))
+    assert config.lakehouse.root == str(tmp_path / "there" / "lake")
+    assert config.mlflow.tracking_uri == f"sqlite:///{tmp_path}/there/mlflow.db"
+
+
+@pytest.mark.parametrize("uri", ["https://mlflow.example", "databricks", "databricks-uc"])
+def test_remote_addresses_stay_as_they_are(tmp_path: Path, uri: str) -> None:
+    assert read_config(write(tmp_path, {**MINIMAL, "mlflow": {"tracking_uri": uri}})).mlflow.tracking_uri == uri
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"features": {"table": "f", "key": ["id"], "carri": ["a"]}}, r"unknown key `features.carri`. Did you mean 'carry'\?"),
+        ({"modle": {}}, r"unknown key `modle`. Did you mean 'model'\?"),
+        ({"labels": {"outcome": "y", "zzz": 1}}, r"unknown key `labels.zzz`. Known: .*outcome"),
+        ({"features": {"key": ["id"]}}, "`features.table` is missing"),
+        ({"features": {"table": "f", "key": []}}, "`features.key`"),
+        ({"features": {"table": "f", "key": ["a", "a"]}}, "`key` names a column twice"),
+        ({"features": {"table": "f", "key": ["a"], "carry": ["a"]}}, "`carry` repeats the key's a"),
+        ({"lakehouse": {}}, "give either `root`"),
+        ({"lakehouse": {"root": "r", "catalog": "c"}}, "give either `root`"),
+        ({"model": {}}, "give either `names`"),
+        ({"model": {"names": ["m"], "pin": "m/1"}}, "give either `names`"),
+        ({"model": {"pin": "m"}}, "`pin` is name/number or name@alias"),
+        ({"model": {"names": ["m"], "direction": "up"}}, "`model.direction`"),
+        ({"labels": {"outcome": "y", "positive": "late"}}, "`negative` must list the other classes"),
+        ({"labels": {"outcome": "y", "positive": 1, "negative": [1]}}, "can't be positive and negative"),
+        ({"labels": {"outcome": "y", "key": ["a", "b"]}}, "labels.key must have as many columns"),
+        ({"diagnostics": {"slices": ["c"]}}, "diagnostics uses c: add to features.carry"),
+        ({"session": {"master": "local", "remote": "sc://x"}}, "give either `master` or `remote`"),
+    ],
+)
+def test_what_cannot_be_is_refused(tmp_path: Path, change: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        read_config(write(tmp_path, {**MINIMAL, **change}))
+
+
+def test_overrides_win_and_reach_settings_with_dots(tmp_path: Path) -> None:
+    sets = ["model.metric=auc", "model.range=null", "session.conf.spark.sql.shuffle.partitions='7'", "job=other"]
+    config = read_config(write(tmp_path, MINIMAL), overrides=sets)
+    assert (config.model.metric, config.model.range, config.job) == ("auc", None, "other")
+    assert config.session.conf == {"spark.sql.shuffle.partitions": "7"}
+
+
+@pytest.mark.parametrize("text", ["model.metric", "=x", "job.name=x"])
+def test_an_override_of_another_form_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError, match=r"isn't of the form section\.key=value"):
+        read_config(write(tmp_path, MINIMAL), overrides=[text])
+
+
+def test_variables_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BRIERLAKE_TEST_JOB", "nightly")
+    config = read_config(write(tmp_path, {**MINIMAL, "job": "${BRIERLAKE_TEST_JOB}-${BRIERLAKE_TEST_ABSENT:-1}"}))
+    assert config.job == "nightly-1"
+
+
+def test_a_variable_that_is_not_set_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"job uses the environment variable BRIERLAKE_TEST_ABSENT"):
+        read_config(write(tmp_path, {**MINIMAL, "job": "${BRIERLAKE_TEST_ABSENT}"}))
+
+
+def test_a_missing_file_and_a_file_that_is_no_yaml_are_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="There is no config file"):
+        read_config(tmp_path / "absent.yml")
+    (tmp_path / "bad.yml").write_text("a: [", encoding="utf-8")
+    with pytest.raises(ConfigError, match="isn't valid YAML"):
+        read_config(tmp_path / "bad.yml")
+    (tmp_path / "list.yml").write_text("- a", encoding="utf-8")
+    with pytest.raises(ConfigError, match="isn't a mapping"):
+        read_config(tmp_path / "list.yml")
+
+
+def test_the_example_config_and_the_demo_are_one_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BRIERLAKE_FOLDER", str(tmp_path))
+    demo = tmp_path / "demo.yml"
+    demo.write_text((ROOT / "lib/brierlake/jobs/demo/demo.yml").read_text(encoding="utf-8"), encoding="utf-8")
+    assert read_config(ROOT / "conf/local.yml") == read_config(demo)
+
+
+def test_every_key_says_what_it_means() -> None:
+    silent, models = [], [Config]
+    for model in models:
+        for name, field in model.model_fields.items():
+            inner = [each for each in (field.annotation, *getattr(field.annotation, "__args__", ())) if hasattr(each, "model_fields")]
+            models += [each for each in inner if each not in models]
+            if not field.description and not inner and model.__name__ != "TableNames":
+                silent.append(f"{model.__name__}.{name}")
+    assert silent == []

@@ -1,0 +1,64 @@
+"""Java that is missing or too old, and sessions that are there already."""
+
+import stat
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from brierlake.config import SessionConfig
+from brierlake.errors import SetupError
+from brierlake.session import start_session, validate_java
+
+
+def fake_java(folder: Path, version: str) -> None:
+    java = folder / "bin" / "java"
+    java.parent.mkdir(parents=True)
+    java.write_text(f"#!/bin/sh\necho 'openjdk version \"{version}\"' >&2\n", encoding="utf-8")
+    java.chmod(java.stat().st_mode | stat.S_IEXEC)
+
+
+@pytest.mark.parametrize("version", ["1.8.0_392", "11.0.21", "16"])
+def test_an_old_java_is_refused_with_the_fix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str) -> None:
+    fake_java(tmp_path, version)
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    with pytest.raises(SetupError, match=r"needs Java 17 or newer and found Java \d+ .*Install a JDK"):
+        validate_java()
+
+
+@pytest.mark.parametrize("version", ["17.0.15", "21", "25.0.1"])
+def test_a_new_java_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str) -> None:
+    fake_java(tmp_path, version)
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    validate_java()
+
+
+def test_no_java_at_all_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(SetupError, match="needs Java 17 or newer and found none"):
+        validate_java()
+
+
+def test_a_java_home_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path / "gone"))
+    with pytest.raises(SetupError, match=r"no .*gone/bin/java, which JAVA_HOME names"):
+        validate_java()
+
+
+def test_the_session_that_is_there_is_taken_as_it_is(spark: SparkSession) -> None:
+    before = dict(spark.conf.getAll)
+    taken = start_session(SessionConfig(conf={"spark.sql.shuffle.partitions": "99"}), app_name="other")
+    assert taken is spark
+    assert dict(spark.conf.getAll) == before
+
+
+def test_without_deltas_settings_a_session_is_refused(spark: SparkSession) -> None:
+    name = "spark.sql.catalog.spark_catalog"
+    kept = spark.conf.get(name)
+    spark.conf.unset(name)
+    try:
+        with pytest.raises(SetupError, match="has no Delta support"):
+            start_session(SessionConfig(), app_name="other")
+    finally:
+        spark.conf.set(name, str(kept))
