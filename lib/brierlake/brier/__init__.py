@@ -1,0 +1,92 @@
+"""Brier score and calibration, from mergeable cells: Spark counts, numpy judges. No MLflow, no Delta."""
+
+from brierlake.brier.calibration import (
+    CumulativeError,
+    cumulative_calibration_error,
+    debiased_l2_error,
+    debiased_squared_error,
+    expected_calibration_error,
+    kernel_calibration_error,
+    maximum_calibration_error,
+    smooth_calibration_error,
+)
+from brierlake.brier.cells import compute_cells, compute_values, merge_cells
+from brierlake.brier.comparison import (
+    ClusterSums,
+    Estimate,
+    PairedDifference,
+    cluster_robust_se,
+    paired_difference,
+)
+from brierlake.brier.corp import Corp, consistency_bands, corp_terms
+from brierlake.brier.cox import CoxFit, calibration_in_the_large, cox_fit
+from brierlake.brier.decomposition import (
+    BiasCorrected,
+    Bins,
+    Decomposition,
+    correct_bias,
+    decompose,
+    labelled_bins,
+)
+from brierlake.brier.drift import jensen_shannon_divergence, population_stability_index
+from brierlake.brier.fields import CELL_FIELDS, METRIC_FIELDS, RELIABILITY_FIELDS
+from brierlake.brier.keyed import compute_metrics
+from brierlake.brier.metrics import Metrics, diagnostics, tally_metrics
+from brierlake.brier.murphy import MurphyCurve, murphy_curve
+from brierlake.brier.reliability import ReliabilityRow, corp_blocks, display_bins
+from brierlake.brier.rows import MulticlassBrier, WeightedBrier, multiclass_brier, weighted_brier
+from brierlake.brier.tally import Tally, tally_cells, tally_distinct, tally_rows, tally_values
+
+__all__ = [
+    "CELL_FIELDS",
+    "METRIC_FIELDS",
+    "RELIABILITY_FIELDS",
+    "BiasCorrected",
+    "Bins",
+    "ClusterSums",
+    "Corp",
+    "CoxFit",
+    "CumulativeError",
+    "Decomposition",
+    "Estimate",
+    "Metrics",
+    "MulticlassBrier",
+    "MurphyCurve",
+    "PairedDifference",
+    "ReliabilityRow",
+    "Tally",
+    "WeightedBrier",
+    "calibration_in_the_large",
+    "cluster_robust_se",
+    "compute_cells",
+    "compute_metrics",
+    "compute_values",
+    "consistency_bands",
+    "corp_blocks",
+    "corp_terms",
+    "correct_bias",
+    "cox_fit",
+    "cumulative_calibration_error",
+    "debiased_l2_error",
+    "debiased_squared_error",
+    "decompose",
+    "diagnostics",
+    "display_bins",
+    "expected_calibration_error",
+    "jensen_shannon_divergence",
+    "kernel_calibration_error",
+    "labelled_bins",
+    "maximum_calibration_error",
+    "merge_cells",
+    "multiclass_brier",
+    "murphy_curve",
+    "paired_difference",
+    "population_stability_index",
+    "smooth_calibration_error",
+    "tally_cells",
+    "tally_distinct",
+    "tally_metrics",
+    "tally_rows",
+    "tally_values",
+    "weighted_brier",
+]

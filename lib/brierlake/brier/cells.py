@@ -1,0 +1,67 @@
+"""Spark's half of the diagnostics: rows to cells. Nothing but Column expressions."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from brierlake.brier import grid
+from brierlake.brier.fields import CELL_FIELDS
+
+_SUMS: Final = ("sum_d", "sum_d2", "sum_d3", "sum_d4")
+
+
+def compute_cells(rows: DataFrame, *, by: Sequence[str]) -> DataFrame:
+    """Count rows and add up moments per key, cell and outcome.
+
+    `rows` has the columns of `by`, `probability` (double; null = not scored) and `outcome` (0, 1, null = no label
+    yet). A probability that is NaN or outside [0, 1] counts as not scored. One row of the result per key, cell and
+    outcome; moments are those of d = p - centre of the cell, so that they keep their digits.
+    """
+    probability = F.col("probability").cast("double")
+    scored = F.when(probability.between(0.0, 1.0), probability)
+    p, scale, rough, step, d = (F.col(name) for name in ("__p", "__scale", "__rough", "__step", "__d"))
+    keys = [F.col(name) for name in by]
+    return (
+        rows.select(*keys, F.col("outcome").cast("int").alias("outcome"), scored.alias("__p"))
+        .select("*", grid.scale_column(p).alias("__scale"))
+        .select("*", grid.rough_step_column(p, scale).alias("__rough"))
+        .select("*", grid.step_column(p, scale, rough).alias("__step"))
+        .select(
+            *keys,
+            "outcome",
+            F.when(p.isNotNull(), grid.cell_id_column(p, scale, step)).alias("cell_id"),
+            (p - grid.centre_column(p, scale, step)).alias("__d"),
+        )
+        .select("*", (d * d).alias("__d2"))
+        .groupBy(*by, "cell_id", "outcome")
+        .agg(
+            F.count(F.lit(1)).alias("n"),
+            F.sum(d).alias("sum_d"),
+            F.sum(F.col("__d2")).alias("sum_d2"),
+            F.sum(F.col("__d2") * d).alias("sum_d3"),
+            F.sum(F.col("__d2") * F.col("__d2")).alias("sum_d4"),
+        )
+        .select(*keys, *(F.col(field.name).cast(field.dataType) for field in CELL_FIELDS))
+        .fillna(0.0, subset=list(_SUMS))
+    )
+
+
+def merge_cells(cells: DataFrame, *, by: Sequence[str]) -> DataFrame:
+    """Add up cells per key, cell and outcome: those of a month's days, or of two halves of the rows."""
+    return (
+        cells.groupBy(*by, "cell_id", "outcome")
+        .agg(*(F.sum(name).alias(name) for name in ("n", *_SUMS)))
+        .select(*by, *(F.col(field.name).cast(field.dataType) for field in CELL_FIELDS))
+    )
+
+
+def compute_values(rows: DataFrame, *, by: Sequence[str]) -> DataFrame:
+    """Count labelled rows and events per key and distinct probability: what `tally_values` takes, the exact road."""
+    labelled = rows.filter(F.col("probability").between(0.0, 1.0) & F.col("outcome").isin(0, 1))
+    return (
+        labelled.groupBy(*by, "probability")
+        .agg(F.count(F.lit(1)).alias("n"), F.sum("outcome").alias("n_events"))
+        .select(*by, "probability", F.col("n").cast("long"), F.col("n_events").cast("long"))
+    )

@@ -1,0 +1,131 @@
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from brierlake.brier import (
+    METRIC_FIELDS,
+    RELIABILITY_FIELDS,
+    compute_cells,
+    compute_metrics,
+    corp_blocks,
+    diagnostics,
+    display_bins,
+    jensen_shannon_divergence,
+    merge_cells,
+    population_stability_index,
+    tally_rows,
+)
+
+BY = ["job", "day", "version"]
+
+
+def close(value: Any, expected: Any) -> bool:
+    return value == (pytest.approx(expected, rel=1e-10, abs=1e-13) if isinstance(expected, float) else expected)
+
+
+@pytest.fixture(scope="module")
+def data() -> pd.DataFrame:
+    rng = np.random.default_rng(3)
+    n = 6_000
+    p = np.where(rng.random(n) < 0.5, rng.beta(0.4, 4.0, n), rng.beta(20.0, 30.0, n))
+    p[:20], p[20:30], p[30:90] = 0.0, 1.0, np.nan
+    y = (rng.random(n) < np.nan_to_num(p) ** 1.2).astype(float)
+    y[rng.random(n) < 0.2] = np.nan
+    day = rng.choice(np.array(["2024-01-01", "2024-01-02", None], dtype=object), n)
+    version = rng.choice(np.array([1.0, 2.0, np.nan]), n)
+    return pd.DataFrame({"job": "flights", "day": day, "version": version, "probability": p, "outcome": y})
+
+
+@pytest.fixture(scope="module")
+def cells(spark: SparkSession, data: pd.DataFrame) -> DataFrame:
+    records = data.astype(object).where(data.notna(), None).itertuples(index=False)
+    schema = "job string, day string, version double, probability double, outcome double"
+    rows = spark.createDataFrame([tuple(record) for record in records], schema).select(
+        "job",
+        F.col("day").cast("date"),
+        F.col("version").cast("int"),
+        "probability",
+        F.col("outcome").cast("int"),
+    )
+    return compute_cells(rows, by=BY).cache()
+
+
+def rows_of(data: pd.DataFrame, day: Any, version: Any) -> pd.DataFrame:
+    same_day = data["day"].isna() if day is None else data["day"] == str(day)
+    same_version = data["version"].isna() if version is None else data["version"] == version
+    return data[same_day & same_version]
+
+
+def test_spark_gives_the_numbers_of_numpy_for_every_key(cells: DataFrame, data: pd.DataFrame) -> None:
+    computed = compute_metrics(cells, by=BY).collect()
+    assert len({(row.day, row.version) for row in computed}) == len(computed) == 9
+    assert any(row.day is None and row.version is None for row in computed)
+    for row in computed:
+        own = rows_of(data, row.day, row.version)
+        expected = asdict(diagnostics(own["probability"], own["outcome"]))
+        assert {name: row[name] for name, value in expected.items() if not close(row[name], value)} == {}
+        tally = tally_rows(own["probability"], own["outcome"])
+        for found, wanted in ((row.bins, display_bins(tally)), (row.blocks, corp_blocks(tally))):
+            assert len(found) == len(wanted)
+            for one, other in zip(found, wanted, strict=True):
+                assert all(close(one[name], value) for name, value in asdict(other).items())
+
+
+def test_columns_are_those_declared(cells: DataFrame) -> None:
+    schema = compute_metrics(cells, by=BY).schema
+    assert schema.fieldNames() == [*BY, *METRIC_FIELDS.fieldNames(), "bins", "blocks"]
+    assert schema["version"].dataType == cells.schema["version"].dataType
+    assert schema["bins"].dataType.elementType == RELIABILITY_FIELDS
+
+
+def test_reference_cells_count_for_drift_alone(cells: DataFrame, data: pd.DataFrame) -> None:
+    by_version = merge_cells(cells, by=["version"])
+    own = by_version.withColumn("is_reference", F.lit(False))
+    served = [F.lit(2), F.lit(99)]
+    references = [
+        by_version.filter("version = 1").withColumn("version", key).withColumn("is_reference", F.lit(True))
+        for key in served
+    ]
+    computed = compute_metrics(own.unionByName(references[0]).unionByName(references[1]), by=["version"])
+    metrics = {row.version: row for row in computed.collect()}
+
+    assert set(metrics) == {1, 2, None}
+    first, second = (data[data["version"] == version] for version in (1, 2))
+    tally, reference = (tally_rows(rows["probability"], rows["outcome"]) for rows in (second, first))
+    assert metrics[2].drift_psi == pytest.approx(population_stability_index(tally, reference), rel=1e-12)
+    assert metrics[2].drift_js == pytest.approx(jensen_shannon_divergence(tally, reference), rel=1e-12)
+    assert metrics[2].n_rows == len(second)
+    assert metrics[2].brier == pytest.approx(diagnostics(second["probability"], second["outcome"]).brier, rel=1e-12)
+    assert metrics[1].drift_psi is None
+    assert metrics[1].drift_js is None
+
+
+def test_bands_where_they_are_wanted_and_the_same_each_time(cells: DataFrame) -> None:
+    wanted = merge_cells(cells, by=["version"]).withColumn("has_bands", F.coalesce(F.col("version") == 1, F.lit(False)))
+    first, second = (
+        {row.version: row.blocks for row in compute_metrics(frame, by=["version"]).collect()}
+        for frame in (wanted, wanted.repartition(3))
+    )
+    assert all(block.band_low <= block.band_high for block in first[1])
+    assert all(block.band_low is None for version in (2, None) for block in first[version])
+    assert [block.band_low for block in first[1]] == [block.band_low for block in second[1]]
+
+
+def test_all_keys_in_one(cells: DataFrame, data: pd.DataFrame) -> None:
+    (whole,) = compute_metrics(cells, by=[]).collect()
+    expected = asdict(diagnostics(data["probability"], data["outcome"]))
+    assert {name: whole[name] for name, value in expected.items() if not close(whole[name], value)} == {}
+
+
+def test_no_cells_no_rows(cells: DataFrame) -> None:
+    assert compute_metrics(cells.limit(0), by=BY).collect() == []
+
+
+def test_level_is_checked_before_anything_runs(cells: DataFrame) -> None:
+    with pytest.raises(ValueError, match="level 95 must lie between 0 and 1"):
+        compute_metrics(cells, by=BY, level=95)
