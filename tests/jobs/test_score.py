@@ -12,7 +12,7 @@ from brierlake.errors import ContractError, GateError, StorageError
 from brierlake.jobs.diagnose import diagnose
 from brierlake.jobs.score import score
 from brierlake.lakehouse.windows import Scope
-from tests.jobs.conftest import DAYS, PER_DAY, World, labels_of, log_version
+from tests.world import DAYS, PER_DAY, World, labels_of, log_version
 
 FEBRUARY = Scope(date(2024, 2, 1), date(2024, 3, 1))
 

@@ -43,7 +43,7 @@ def trained(flights: Flights, tmp_path_factory: pytest.TempPathFactory) -> Train
     store, root = f"sqlite:///{folder}/mlflow.db", folder / "artifacts"
     said = io.StringIO()
     with redirect_stdout(said), redirect_stderr(said):
-        shuffled = labels.sample(frac=1, random_state=0)
+        shuffled = labels.sample(frac=1, random_state=0, ignore_index=True)
         train_versions(features, shuffled, tracking_uri=store, artifact_root=root, say=lines.append)
     july, late = features.loc[is_july, list(FEATURES)], labels.loc[is_july, "is_late"]
     return Trained(store, folder, lines, july, late, said.getvalue())

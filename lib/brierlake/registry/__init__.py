@@ -1,0 +1,21 @@
+"""The model registry: every version looked at, the best one found and pinned, downloaded whole, and proof of why."""
+
+from brierlake.registry.connection import connect
+from brierlake.registry.fetching import fetch_model
+from brierlake.registry.records import Candidate, FetchedModel, Resolution
+from brierlake.registry.registering import Registration, register_runs
+from brierlake.registry.resolution import resolve_model
+from brierlake.registry.training import log_brier, log_features
+
+__all__ = [
+    "Candidate",
+    "FetchedModel",
+    "Registration",
+    "Resolution",
+    "connect",
+    "fetch_model",
+    "log_brier",
+    "log_features",
+    "register_runs",
+    "resolve_model",
+]

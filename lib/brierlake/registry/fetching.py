@@ -1,0 +1,90 @@
+"""The pinned version on this machine: downloaded once, whole, allowed, and known by its digest."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+from brierlake.config import ModelConfig
+from brierlake.errors import ModelError
+from brierlake.registry.connection import asking, point_mlflow_at
+from brierlake.registry.formats import Format, describe_format, find_pickles, find_refusals, read_mlmodel
+from brierlake.registry.records import FetchedModel, Resolution
+from brierlake.registry.versions import read_version
+from brierlake.registry.wholeness import MLMODEL, compute_digest, find_missing, list_files
+
+
+def fetch_model(client: MlflowClient, resolution: Resolution, config: ModelConfig, *, folder: Path) -> FetchedModel:
+    """Downloads the resolved version into a new folder below `folder`, and checks it without loading anything of it.
+
+    Only its name and number are used, so that an alias that moves or a better version changes nothing.
+
+    Raises:
+        ModelError: It was deleted or made anew in between, its files aren't whole, it may not be loaded, or its
+            digest isn't the one that the config asks for. Nothing stays in `folder`.
+    """
+    version = read_version(client, resolution.model_name, resolution.model_version)
+    if version.source != resolution.selected.source:
+        raise ModelError.replaced(resolution.uri)
+    if version.status != "READY":
+        raise ModelError.not_ready(resolution.uri, version.status)
+    folder.mkdir(parents=True, exist_ok=True)
+    target = Path(tempfile.mkdtemp(prefix="model-", dir=folder))
+    try:
+        return _checked(_downloaded(client, resolution.uri, target), resolution.uri, config)
+    except BaseException:
+        shutil.rmtree(target, ignore_errors=True)
+        raise
+
+
+def read_format(client: MlflowClient, uri: str) -> Format | None:
+    """Reads only the MLmodel file of a version; None: the model can't be loaded as a `python_function`.
+
+    Raises:
+        ModelError: The file isn't there, or isn't an MLmodel file.
+    """
+    with tempfile.TemporaryDirectory(prefix="brierlake-") as folder:
+        mlmodel = read_mlmodel(_downloaded(client, uri, Path(folder), path=MLMODEL))
+    if mlmodel is None:
+        raise ModelError.incomplete(uri, [f"{MLMODEL} is missing or unreadable"])
+    return describe_format(mlmodel)
+
+
+def _downloaded(client: MlflowClient, uri: str, target: Path, *, path: str = "") -> Path:
+    """Downloads a model, or the one file of it that `path` names."""
+    point_mlflow_at(client)
+    with asking(client.tracking_uri, f"download {uri}/{path}".rstrip("/")):
+        repository = get_artifact_repository(uri)
+        return Path(repository.download_artifacts(path, dst_path=str(target)))  # type: ignore[no-untyped-call]
+
+
+def _checked(path: Path, uri: str, config: ModelConfig) -> FetchedModel:
+    mlmodel = read_mlmodel(path / MLMODEL)
+    if mlmodel is None:
+        raise ModelError.incomplete(uri, [f"{MLMODEL} is missing or unreadable"])
+    if missing := find_missing(path, mlmodel):
+        raise ModelError.incomplete(uri, missing)
+    described = describe_format(mlmodel)
+    if described is None:
+        raise ModelError.untrusted(uri, ["it has no python_function flavor to be scored with"])
+    pickles = find_pickles(path)
+    faults = find_refusals(described, config.allow)
+    if pickles and not config.allow.pickle and not described.is_pickle:
+        faults.append(f"{', '.join(pickles)} is a pickle, which model.allow.pickle refuses")
+    if faults:
+        raise ModelError.untrusted(uri, faults)
+    digest = compute_digest(path)
+    if config.digest and config.digest.lower().removeprefix("sha256:") != digest:
+        raise ModelError.other_digest(uri, expected=config.digest, found=digest)
+    files = list_files(path)
+    return FetchedModel(
+        path=path,
+        digest=digest,
+        flavor=described.flavor,
+        flavors=described.flavors,
+        is_pickle=described.is_pickle or bool(pickles),
+        size_bytes=sum(each.stat().st_size for each in files),
+        file_count=len(files),
+    )

@@ -1,0 +1,73 @@
+"""What resolving hands on: every version looked at, and the one that was chosen."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+ValueSource = Literal["run", "logged_model", "tag"]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One version that was looked at."""
+
+    rank: int | None
+    """1 is best; null: not eligible."""
+    model_name: str
+    model_version: int
+    run_id: str | None
+    source: str
+    """Where the registry says the files are, as it says it."""
+    metric_name: str
+    value: float | None
+    """Null: not found, or NaN."""
+    step: int | None
+    logged_at: datetime | None
+    """UTC."""
+    value_source: ValueSource | None
+    is_eligible: bool
+    """Signature, flavor and format are looked at from the best down, until one holds."""
+    reason: str | None
+    """Why not eligible."""
+    is_selected: bool
+    is_tied: bool
+    """Another eligible version, of another origin, has exactly this value."""
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """The one version of this run, pinned by its number."""
+
+    model_name: str
+    model_version: int
+    run_id: str | None
+    metric_name: str
+    metric_value: float | None
+    candidates: tuple[Candidate, ...]
+    """Best first, then those that aren't eligible by name and number."""
+    features: tuple[str, ...]
+    """Order of the training columns, as a tag or param says; empty: nothing says so."""
+
+    @property
+    def uri(self) -> str:
+        return f"models:/{self.model_name}/{self.model_version}"
+
+    @property
+    def selected(self) -> Candidate:
+        return next(each for each in self.candidates if each.is_selected)
+
+
+@dataclass(frozen=True)
+class FetchedModel:
+    """The pinned version on this machine: whole, allowed, and known by its digest."""
+
+    path: Path
+    digest: str
+    """sha256 over the sorted (relative path, size, sha256) of its files, without `registered_model_meta`."""
+    flavor: str
+    """MLflow flavor that `mlflow.pyfunc` loads it with (sklearn, xgboost, …), or the loader's module."""
+    flavors: tuple[str, ...]
+    is_pickle: bool
+    size_bytes: int
+    file_count: int

@@ -1,0 +1,71 @@
+"""From the config's names, pin or alias to one version, with a row for each that was looked at."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from mlflow import MlflowClient
+
+from brierlake.config import ModelConfig
+from brierlake.errors import ModelError
+from brierlake.registry.features import read_features
+from brierlake.registry.fetching import read_format
+from brierlake.registry.formats import find_unfit
+from brierlake.registry.measures import Measure, read_measures
+from brierlake.registry.ranking import rank_measures
+from brierlake.registry.records import Candidate, Resolution
+from brierlake.registry.runs import Run, read_runs
+from brierlake.registry.versions import Version, read_pinned, read_versions
+
+
+def resolve_model(client: MlflowClient, config: ModelConfig) -> Resolution:
+    """Chooses one version and pins its number: what happens in the registry afterwards changes nothing.
+
+    A pinned version, or the one that an alias names now, is taken whatever its metric; its row still says what the
+    metric is and whether it could have been chosen by it.
+
+    Raises:
+        ModelError: A name, version or alias isn't there or may not be seen, or no version can be chosen.
+    """
+    versions = [read_pinned(client, config.pin)] if config.pin else read_versions(client, config.names)
+    runs = read_runs(client, (version.run_id for version in versions if version.run_id))
+    measures = read_measures(client, versions, runs, config)
+    candidates = _pinned(measures, config) if config.pin else _chosen(client, measures, runs, config)
+    best = next(each for each in candidates if each.is_selected)
+    version = next(each for each in versions if (each.name, each.number) == (best.model_name, best.model_version))
+    run = runs.get(version.run_id or "")
+    return Resolution(
+        model_name=version.name,
+        model_version=version.number,
+        run_id=version.run_id,
+        metric_name=config.metric,
+        metric_value=best.value,
+        candidates=candidates,
+        features=read_features(version.tags, *((run.tags, run.params) if run else ())),
+    )
+
+
+def _pinned(measures: Sequence[Measure], config: ModelConfig) -> tuple[Candidate, ...]:
+    version: Version = measures[0].version
+    if version.status != "READY":
+        raise ModelError.not_ready(f"models:/{version.label}", version.status)
+    return tuple(replace(each, is_selected=True) for each in rank_measures(measures, config))
+
+
+def _chosen(
+    client: MlflowClient, measures: Sequence[Measure], runs: Mapping[str, Run], config: ModelConfig
+) -> tuple[Candidate, ...]:
+    """Marks the best whose files may be used; each that may not gets its reason, and the next is looked at."""
+    origins = {(each.version.name, each.version.number): each.version.origin for each in measures}
+    refused: dict[str, str] = {}
+    while True:
+        candidates = rank_measures(measures, config, refused=refused)
+        if not candidates[0].is_eligible:
+            reasons = Counter(str(each.reason) for each in candidates)
+            metrics = {metric for run in runs.values() for metric in run.metrics}
+            raise ModelError.no_eligible(config.names, config.metric, reasons, metrics)
+        best = candidates[0]
+        reason = find_unfit(read_format(client, f"models:/{best.model_name}/{best.model_version}"), config.allow)
+        if reason is None:
+            return (replace(best, is_selected=True), *candidates[1:])
+        refused[origins[best.model_name, best.model_version]] = reason

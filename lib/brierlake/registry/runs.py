@@ -1,0 +1,106 @@
+"""The runs behind the versions: a handful of calls for a thousand of them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from mlflow import MlflowClient
+from mlflow.entities import ViewType
+from mlflow.exceptions import MlflowException
+
+from brierlake.registry.connection import asking, has_code, map_at_once
+
+_BATCH = 500
+_EXPERIMENTS_PAGE = 1000
+
+
+@dataclass(frozen=True)
+class Point:
+    """One logged value."""
+
+    value: float
+    step: int
+    timestamp: int
+    """Milliseconds since 1970, UTC."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What decides whether a run's metric counts."""
+
+    run_id: str
+    experiment_id: str
+    fault: str | None
+    """Why its metric can't count."""
+    metrics: Mapping[str, Point]
+    """Name to value at the highest step."""
+    model_steps: Mapping[str, int]
+    """Logged model's id to the step it was logged at."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_runs(client: MlflowClient, run_ids: Iterable[str]) -> dict[str, Run]:
+    """Reads runs in batches; those that the search leaves out one by one, so that each has its reason."""
+    wanted = sorted(set(run_ids))
+    if not wanted:
+        return {}
+    experiments = list_experiments(client)
+    found: dict[str, Run] = {}
+    for start in range(0, len(wanted), _BATCH):
+        batch = wanted[start : start + _BATCH]
+        listed = ", ".join(f"'{run_id}'" for run_id in batch)
+        with asking(client.tracking_uri, "read the versions' runs"):
+            page = client.search_runs(
+                experiments,
+                f"attributes.run_id IN ({listed})",
+                run_view_type=ViewType.ALL,
+                max_results=len(batch),
+            )
+        found.update({run.run_id: run for run in map(as_run, page)})
+    left = [run_id for run_id in wanted if run_id not in found]
+    return found | dict(zip(left, map_at_once(partial(_read_run, client), left), strict=True))
+
+
+def list_experiments(client: MlflowClient) -> list[str]:
+    """Returns the ids of all experiments that may be seen, the deleted too: MLflow searches no run without them."""
+    ids: list[str] = []
+    token: str | None = None
+    with asking(client.tracking_uri, "list its experiments"):
+        while True:
+            page = client.search_experiments(ViewType.ALL, max_results=_EXPERIMENTS_PAGE, page_token=token)
+            ids.extend(str(each.experiment_id) for each in page)
+            token = page.token
+            if not token:
+                return ids
+
+
+def as_run(entity: Any) -> Run:
+    status, stage = str(entity.info.status), str(entity.info.lifecycle_stage)
+    fault = "its run is deleted" if stage != "active" else None if status == "FINISHED" else f"its run is {status}"
+    outputs = entity.outputs.model_outputs if entity.outputs else []
+    return Run(
+        run_id=str(entity.info.run_id),
+        experiment_id=str(entity.info.experiment_id),
+        fault=fault,
+        # `data.metrics` has the values only; the message has step and time too
+        metrics={each.key: Point(each.value, each.step, each.timestamp) for each in entity.data.to_proto().metrics},
+        model_steps={each.model_id: each.step for each in outputs},
+        tags=dict(entity.data.tags),
+        params=dict(entity.data.params),
+    )
+
+
+def _read_run(client: MlflowClient, run_id: str) -> Run:
+    with asking(client.tracking_uri, f"read run {run_id}"):
+        try:
+            return as_run(client.get_run(run_id))
+        except MlflowException as error:
+            if has_code(error, "RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                fault = "its run is missing"
+            elif has_code(error, "PERMISSION_DENIED"):
+                fault = "its run may not be read by this user (403)"
+            else:
+                raise
+    return Run(run_id=run_id, experiment_id="", fault=fault, metrics={}, model_steps={})
