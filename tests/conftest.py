@@ -11,6 +11,11 @@ from brierlake.session import start_session
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
-    session = start_session(SessionConfig(master="local[2]"), app_name="brierlake-tests")
+    # a thousand tiny jobs: compiling them well costs more than it saves
+    fast = {"spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
+    session = start_session(SessionConfig(master="local[2]", conf=fast), app_name="brierlake-tests")
     yield session
     session.stop()
+
+
+pytest_plugins = ["tests.world"]

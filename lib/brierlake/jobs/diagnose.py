@@ -23,7 +23,13 @@ from brierlake.jobs.groups import (
 )
 from brierlake.jobs.run import Run, record_failure, record_run
 from brierlake.lakehouse.diagnostics import Made, part_condition, read_cells, read_headline, read_made
-from brierlake.lakehouse.labels import read_outcomes, read_touched_windows, validate_outcomes, with_outcomes
+from brierlake.lakehouse.labels import (
+    read_outcomes,
+    read_touched_windows,
+    validate_label_columns,
+    validate_outcomes,
+    with_outcomes,
+)
 from brierlake.lakehouse.predictions import WindowState, is_conflict, read_window_states
 from brierlake.lakehouse.tables import (
     STORAGE_FAULTS,
@@ -106,6 +112,15 @@ def diagnose_windows(run: Run, *, scope: Scope, is_forced: bool = False) -> Diag
         months=tuple(row.asDict() for row in months if row["grain"] == "month"),
         total=next((row.asDict() for row in months if row["grain"] == "all"), {}),
     )
+
+
+def validate_labels(run: Run) -> None:
+    """Raises before anything is scored where the labels can't be read as the config says."""
+    labels = run.config.labels
+    if labels is not None:
+        pin = pin_table(run.spark, _labels_table(run, labels), setting="labels.table")
+        columns = read_table(run.spark, pin.table, version=pin.version).columns
+        validate_label_columns(columns, labels, run.config.features, table=pin.table.name)
 
 
 def _cells(run: Run) -> Table:

@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from brierlake.errors import BrierlakeError, ContractError, GateError, StorageError
-from brierlake.jobs.diagnose import Diagnosis, diagnose_windows
+from brierlake.jobs.diagnose import Diagnosis, diagnose_windows, validate_labels
 from brierlake.jobs.recipe import compute_recipe
 from brierlake.jobs.run import Run, record_failure, record_run
 from brierlake.lakehouse.changes import read_changed_windows
@@ -103,6 +103,7 @@ def _score(run: Run, *, scope: Scope, is_forced: bool, is_empty_allowed: bool) -
             return Scored(run_id=run.run_id, status="unchanged", plan=plan, diagnosis=diagnosis)
         scored = Scored(run_id=run.run_id, status="diagnosed", plan=plan, diagnosis=diagnosis)
     else:
+        validate_labels(run)
         scored = _publish(run, plan)
         scored = replace(scored, diagnosis=diagnose_windows(run, scope=scope))
     if scored.status != "unchanged":

@@ -1,6 +1,6 @@
 """Outcomes: what happened to each key, as far as it was known at a time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import reduce
 
@@ -31,12 +31,7 @@ def read_outcomes(
     """
     rows = read_table(spark, pin.table, version=pin.version)
     key = labels.key or features.key
-    validate_columns(
-        rows.columns,
-        [*key, labels.outcome, labels.known_at],
-        table=pin.table.name,
-        asked_by="the config's `labels` section",
-    )
+    validate_label_columns(rows.columns, labels, features, table=pin.table.name)
     known_at = F.col(labels.known_at) if labels.known_at else F.lit(None)
     known = rows.select(
         *(F.col(theirs).alias(ours) for theirs, ours in zip(key, features.key, strict=True)),
@@ -53,6 +48,14 @@ def read_outcomes(
         F.when(is_conflicting, F.lit(CONFLICTING)).otherwise(F.col("highest.outcome")).alias("outcome"),
         F.col("highest.known_at").alias("known_at"),
     )
+
+
+def validate_label_columns(
+    there: Collection[str], labels: LabelsConfig, features: FeaturesConfig, *, table: str
+) -> None:
+    """Raises ContractError unless the columns that the config names are there."""
+    wanted = [*(labels.key or features.key), labels.outcome, labels.known_at]
+    validate_columns(there, wanted, table=table, asked_by="the config's `labels` section")
 
 
 def outcome_code(outcome: Column, kind: T.DataType, labels: LabelsConfig) -> Column:

@@ -1,0 +1,32 @@
+"""Scoring: any flavor, the right probability, and a bad row costs one row."""
+
+from brierlake.model.contract import Contract, build_contract
+from brierlake.model.environment import (
+    Difference,
+    Differences,
+    Required,
+    compare_environment,
+    read_environment,
+    validate_environment,
+)
+from brierlake.model.sample import SampleResult, try_sample
+from brierlake.model.udf import ModelUdf, build_udf, select_inputs, with_predictions
+from brierlake.model.wrap import prepare_adapter
+
+__all__ = [
+    "Contract",
+    "Difference",
+    "Differences",
+    "ModelUdf",
+    "Required",
+    "SampleResult",
+    "build_contract",
+    "build_udf",
+    "compare_environment",
+    "prepare_adapter",
+    "read_environment",
+    "select_inputs",
+    "try_sample",
+    "validate_environment",
+    "with_predictions",
+]

@@ -1,0 +1,118 @@
+"""The pyfunc model that executors load: the real model inside, P(positive class) and an issue outside."""
+
+import json
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import mlflow.pyfunc
+import numpy as np
+import pandas as pd
+from mlflow.models import Model
+from numpy.typing import NDArray
+
+from brierlake.model.flavors import Floats, Source, probability_source
+from brierlake.model.rows import Known, score_rows
+
+SETTINGS = "adapter.json"
+INNER = "model"
+
+_KEPT = 2
+_AS_THEY_ARE = ("float64", "float32", "str")
+_LIMITED = ("int32", "int64", "bool", "datetime64[ns]")
+_LOADED: dict[str, "Adapter"] = {}
+
+
+class Adapter:
+    """Takes the features by position; gives one row of `probability` (NaN = none) and `issue` (empty or None = none) each."""
+
+    def __init__(self, source: Source, *, features: list[str], types: list[str], form: str) -> None:
+        self.source = source
+        self.features = pd.Index(features)
+        self.types = types
+        self.form = form
+        pairs = list(zip(features, types, strict=True))
+        # Floats, and text without a marker of its own, arrive as the model takes them: nothing to look at in each batch.
+        self.limited = [(name, to) for name, to in pairs if to in _LIMITED]
+        self.converted = [
+            (name, to) for name, to in pairs if to not in _AS_THEY_ARE or (to == "str" and source.missing_text is not None)
+        ]
+        self.known = Known()
+
+    def get_raw_model(self) -> "Adapter":
+        return self
+
+    def predict(self, data: pd.DataFrame) -> pd.DataFrame:
+        frame = data.set_axis(self.features, axis=1)
+        fits, reasons = self._fits(frame)
+        if fits.all():
+            probability, issue = score_rows(frame, score=self.score, known=self.known)
+        else:
+            probability, issue = np.full(len(frame), np.nan), reasons
+            probability[fits], issue[fits] = score_rows(
+                frame[fits].reset_index(drop=True), score=self.score, known=self.known
+            )
+        # Nulls throughout pass through MLflow as they are and cost little; beside a text, a null becomes 'None'.
+        return pd.DataFrame({"probability": probability, "issue": issue if issue.any() else None})
+
+    def score(self, frame: pd.DataFrame) -> Floats:
+        return self.source.score(self.model_input(frame))
+
+    def model_input(self, frame: pd.DataFrame) -> Any:
+        """Returns rows that fit, as the model takes them."""
+        if self.form == "tensor":
+            return np.ascontiguousarray(frame.to_numpy(dtype=self.types[0]))
+        given = {name: self._given(frame[name], to) for name, to in self.converted if str(frame[name].dtype) != to}
+        return frame.assign(**given) if given else frame
+
+    def _given(self, column: "pd.Series[Any]", to: str) -> "pd.Series[Any]":
+        if to == "datetime64[ns]":
+            return pd.to_datetime(column, unit="us")
+        if to == "str":
+            return column.where(column.notna(), self.source.missing_text)
+        return column.astype(np.dtype(to))
+
+    def _fits(self, frame: pd.DataFrame) -> tuple[NDArray[np.bool_], NDArray[np.object_]]:
+        """Returns which rows can be put into the model's types at all, and for the others why not."""
+        fits = np.ones(len(frame), dtype=np.bool_)
+        reasons = np.full(len(frame), "", dtype=object)
+        for name, to in self.limited:
+            column = frame[name]
+            if to in ("int32", "int64", "bool") and column.dtype.kind in "fO":
+                bad = np.asarray(column.isna(), dtype=np.bool_)
+                kind = "true or false" if to == "bool" else f"whole numbers ({to})"
+                reason = f"{name} is null or doesn't fit, and the model takes only {kind}"
+            elif to == "datetime64[ns]":
+                bad = np.asarray(column.abs() > _FURTHEST, dtype=np.bool_)
+                reason = f"{name} is too far from today for a time in nanoseconds"
+            else:
+                continue
+            reasons[bad & fits] = reason
+            fits &= ~bad
+        return fits, reasons
+
+
+_FURTHEST = 9_223_372_036_854_774
+"""Microseconds from 1970 that a time in nanoseconds can reach (1677 to 2262)."""
+
+
+def _load_pyfunc(data_path: str) -> Adapter:
+    """Called by MLflow, on local masters once a task; the model is loaded once a Python worker."""
+    settings = json.loads((Path(data_path) / SETTINGS).read_text(encoding="utf-8"))
+    key = settings["digest"]
+    if key not in _LOADED:
+        while len(_LOADED) >= _KEPT:
+            _LOADED.pop(next(iter(_LOADED)))
+        _LOADED[key] = _loaded(Path(data_path) / INNER, settings)
+    return _LOADED[key]
+
+
+def _loaded(path: Path, settings: dict[str, Any]) -> Adapter:
+    logging.getLogger("mlflow.pyfunc").debug("loading %s", path)
+    keras = Model.load(str(path)).flavors.get("keras", {})
+    if "keras_backend" in keras:  # else Keras asks for TensorFlow, whatever the model was made with
+        os.environ.setdefault("KERAS_BACKEND", keras["keras_backend"])
+    model = mlflow.pyfunc.load_model(str(path), suppress_warnings=True)
+    source = probability_source(model, positive_class=settings["positive_class"])
+    return Adapter(source, features=settings["features"], types=settings["types"], form=settings["form"])

@@ -1,0 +1,90 @@
+"""The cast plan: how a column of the features table becomes what the model takes, or why it can't."""
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+_ARRIVING = {
+    "float64": "double",
+    "float32": "float",
+    "float16": "float",
+    "int64": "bigint",
+    "int32": "int",
+    "bool": "boolean",
+    "str": "string",
+    "datetime64[ns]": "bigint",
+}
+_NUMERIC = (T.ByteType, T.ShortType, T.IntegerType, T.LongType, T.FloatType, T.DoubleType, T.DecimalType)
+_TEXT = (T.StringType, T.VarcharType, T.CharType)
+_TIMES = (T.TimestampType, T.TimestampNTZType, T.DateType)
+
+
+def arriving_type(to: str) -> str:
+    """Returns the Spark type in which a feature arrives at the model; times arrive as microseconds since 1970, UTC."""
+    return _ARRIVING[to]
+
+
+def cast_fault(name: str, column_type: T.DataType, *, to: str) -> str | None:
+    """Returns why a column can't be fed as type `to`, and the fix; None where the cast is safe."""
+    have = column_type.simpleString()
+    arriving = arriving_type(to)
+    if to == "datetime64[ns]":
+        is_safe, fix = isinstance(column_type, _TIMES), f"store it as a timestamp: to_timestamp({name})"
+    elif to == "str":
+        is_safe, fix = (
+            isinstance(column_type, _TEXT),
+            f"store it as text, spelled as in training: CAST({name} AS STRING)",
+        )
+    elif to == "bool":
+        is_safe, fix = isinstance(column_type, T.BooleanType), f"store it as a boolean: {name} <> 0"
+    elif not isinstance(column_type, _NUMERIC):
+        is_safe, fix = False, _number_fix(name, column_type, arriving)
+    else:
+        is_safe = to.startswith("float") or _is_whole(column_type)
+        fix = f"the model was trained on whole numbers; store it as such: CAST(round({name}) AS {arriving.upper()})"
+    if is_safe:
+        return None
+    return f"column `{name}` is {have} and the model takes {_spoken(to)}: {fix}"
+
+
+def arriving_column(name: str, column_type: T.DataType, *, to: str) -> Column:
+    """Returns a feature as it is handed to the model; what doesn't fit a whole-number type becomes null."""
+    column = F.col(f"`{name.replace('`', '``')}`")
+    if to == "datetime64[ns]":
+        return _microseconds(column, column_type)
+    arriving = arriving_type(to)
+    return column if column_type.simpleString() == arriving else column.try_cast(arriving)
+
+
+def _microseconds(column: Column, column_type: T.DataType) -> Column:
+    if isinstance(column_type, T.TimestampType):
+        return F.unix_micros(column)
+    if isinstance(column_type, T.DateType):
+        return F.unix_date(column).cast("bigint") * F.lit(86_400_000_000)
+    return F.timestamp_diff("MICROSECOND", F.lit("1970-01-01").cast("timestamp_ntz"), column)
+
+
+def _is_whole(column_type: T.DataType) -> bool:
+    if isinstance(column_type, T.DecimalType):
+        return column_type.scale == 0
+    return not isinstance(column_type, (T.FloatType, T.DoubleType))
+
+
+def _number_fix(name: str, column_type: T.DataType, arriving: str) -> str:
+    if isinstance(column_type, _TEXT):
+        return f"store it as a number: try_cast({name} AS {arriving.upper()})"
+    if isinstance(column_type, T.BooleanType):
+        return f"store it as 0 and 1: CAST({name} AS INT)"
+    if isinstance(column_type, _TIMES):
+        return f"store the number that was trained on, for example unix_timestamp({name}) or hour({name})"
+    return f"give it as a column of single numbers ({arriving})"
+
+
+def _spoken(to: str) -> str:
+    if to == "str":
+        return "text"
+    if to == "bool":
+        return "true or false"
+    if to == "datetime64[ns]":
+        return "a time"
+    return "numbers" if to.startswith("float") else "whole numbers"

@@ -1,0 +1,138 @@
+"""Real rows through the very adapter on the driver, before any task starts."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import mlflow.pyfunc
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from brierlake.errors import ContractError
+from brierlake.model.adapter import Adapter
+from brierlake.model.contract import Contract
+from brierlake.model.flavors import Floats, NotAProbabilityError
+from brierlake.model.rows import ALL_REFUSED, OUTSIDE, RAISES, Known
+from brierlake.model.wrap import quiet_mlflow
+
+_ENOUGH = 10
+"""Rows from which values that are all exactly 0 or 1 can't be chance."""
+_UNSTABLE = 1e-4
+
+
+@dataclass(frozen=True)
+class SampleResult:
+    """What the sample said."""
+
+    rows: int
+    scored: int
+    issues: tuple[tuple[str, int], ...]
+    """Issue and its rows, the most frequent first."""
+    lowest: float | None
+    highest: float | None
+    mean: float | None
+    source: str
+    """Where in the model the probability comes from."""
+    notes: tuple[str, ...] = ()
+    """What a person should know, though it doesn't stop the run."""
+
+
+def try_sample(
+    adapter_path: Path, sample: pd.DataFrame, *, contract: Contract, max_issue_share: float, table: str
+) -> SampleResult:
+    """Scores a sample of the features table (its columns, or `select_inputs` of it) on the driver.
+
+    Raises:
+        ContractError: The model can't be loaded, doesn't give probabilities of the positive class, raises for every
+            row, or leaves more rows without one than `max_issue_share`.
+    """
+    adapter = _loaded(adapter_path)
+    adapter.known = Known()
+    data = _arriving(sample, contract)
+    if not len(data):
+        return SampleResult(0, 0, (), None, None, None, adapter.source.described)
+    result = adapter.predict(data)
+    probability, issue = result["probability"].to_numpy(), result["issue"].fillna("").to_numpy()
+    counts = Counter(issue[issue != ""])
+    scored = probability[issue == ""]
+    _validate_output(adapter, data, issue, scored)
+    _validate_rows(adapter, counts, rows=len(data), max_issue_share=max_issue_share, table=table)
+    return SampleResult(
+        rows=len(data),
+        scored=len(scored),
+        issues=tuple(counts.most_common()),
+        lowest=float(scored.min()) if len(scored) else None,
+        highest=float(scored.max()) if len(scored) else None,
+        mean=float(scored.mean()) if len(scored) else None,
+        source=adapter.source.described,
+        notes=_notes(adapter, data, probability),
+    )
+
+
+def _loaded(adapter_path: Path) -> Adapter:
+    try:
+        with quiet_mlflow():
+            adapter: Adapter = mlflow.pyfunc.load_model(str(adapter_path), suppress_warnings=True).get_raw_model()
+    except NotAProbabilityError as error:
+        raise ContractError.not_a_probability(str(error)) from error
+    except Exception as error:
+        missing = error.name if isinstance(error, ImportError) else None
+        raise ContractError.unloadable(f"{type(error).__name__}: {error}", missing=missing) from error
+    return adapter
+
+
+def _arriving(sample: pd.DataFrame, contract: Contract) -> pd.DataFrame:
+    """Returns the features by position, as Arrow hands them to an executor."""
+    columns = []
+    for name, to in zip(contract.features, contract.types, strict=True):
+        column = sample[name]
+        if to.startswith("float"):
+            column = column.astype("float64" if to == "float64" else "float32")
+        elif to == "datetime64[ns]" and column.dtype.kind in "MO":
+            column = pd.to_datetime(column).astype("datetime64[us]").astype("int64").where(column.notna())
+        elif to.startswith("int"):
+            column, limits = pd.to_numeric(column), np.iinfo(to)
+            column = column.where(column.between(limits.min, limits.max))
+        columns.append(column.reset_index(drop=True))
+    return pd.concat(columns, axis=1, keys=[str(k) for k in range(len(columns))])
+
+
+def _validate_rows(adapter: Adapter, counts: Counter[str], *, rows: int, max_issue_share: float, table: str) -> None:
+    error = adapter.known.error
+    words = None if error is None else f"{type(error).__name__}: {error}"
+    if words and counts.total() == rows and all(text.startswith((RAISES, ALL_REFUSED)) for text in counts):
+        raise ContractError.model_refuses_all(table, words, rows=rows) from error
+    if counts.total() > max_issue_share * rows:
+        raise ContractError.sample_issues(table, counts, rows=rows, share=max_issue_share, words=words)
+
+
+def _validate_output(adapter: Adapter, data: pd.DataFrame, issue: NDArray[np.object_], scored: Floats) -> None:
+    if isinstance(adapter.known.error, NotAProbabilityError):
+        raise ContractError.not_a_probability(str(adapter.known.error))
+    outside = int((issue == OUTSIDE).sum())
+    if outside:
+        rows = data.set_axis(adapter.features, axis=1)[issue == OUTSIDE]
+        values = adapter.score(rows)
+        raise ContractError.not_a_probability(
+            f"{outside} of {len(data)} sampled rows get a value outside [0, 1] (from {np.nanmin(values):.4g} to "
+            f"{np.nanmax(values):.4g}): these are logits, scores or class numbers. Log the model with its sigmoid or "
+            "softmax, or its class probabilities, as the last step"
+        )
+    if adapter.source.has_classes or len(scored) < _ENOUGH:
+        return
+    if np.isin(scored, (0.0, 1.0)).all():
+        raise ContractError.not_a_probability(
+            f"all {len(scored)} sampled rows get exactly 0 or 1: these are labels. Log a model that gives probabilities"
+        )
+
+
+def _notes(adapter: Adapter, data: pd.DataFrame, probability: Floats) -> tuple[str, ...]:
+    backwards = adapter.predict(data.iloc[::-1].reset_index(drop=True))["probability"].to_numpy()[::-1]
+    if np.nanmax(np.abs(backwards - probability), initial=0.0) > _UNSTABLE:
+        note = (
+            "the model gives the same row another probability when the rows around it change: it draws at random, or "
+            "looks at its whole batch, so that scoring again won't give the same predictions"
+        )
+        return (note,)
+    return ()

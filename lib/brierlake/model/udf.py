@@ -1,0 +1,54 @@
+"""The model as a Spark UDF, and the transform that adds its two columns."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import mlflow.pyfunc
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from brierlake.model.casts import arriving_column
+from brierlake.model.contract import Contract
+from brierlake.model.wrap import quiet_mlflow
+
+_RESULT = T.StructType([T.StructField("probability", T.DoubleType()), T.StructField("issue", T.StringType())])
+_SCORED = "__brierlake_scored"
+
+ModelUdf = Callable[..., Column]
+
+
+def build_udf(spark: SparkSession, adapter_path: Path) -> ModelUdf:
+    with quiet_mlflow():
+        udf: ModelUdf = mlflow.pyfunc.spark_udf(spark, str(adapter_path), result_type=_RESULT, env_manager="local")
+    return udf
+
+
+def select_inputs(features: DataFrame, *, contract: Contract) -> DataFrame:
+    """Keeps what the model is fed, cast as it is fed; a sample of this is what executors see."""
+    return features.select(*[column.alias(name) for name, column in _inputs(features, contract).items()])
+
+
+def with_predictions(features: DataFrame, *, udf: ModelUdf, contract: Contract) -> DataFrame:
+    """Adds `probability` (double in [0, 1]; null = not scored) and `issue` (string; null = fine) to each row.
+
+    Don't filter on either before the result is written: Spark would run the model again for the filter.
+    """
+    scored = features.withColumn(_SCORED, udf(*_inputs(features, contract).values()))
+    return scored.select(
+        *[_quoted(name) for name in features.columns],
+        F.col(f"{_SCORED}.probability").cast("double").alias("probability"),
+        # an empty string is no issue: a null would come back from pandas as the text 'None'
+        F.nullif(F.col(f"{_SCORED}.issue"), F.lit("")).cast("string").alias("issue"),
+    )
+
+
+def _inputs(features: DataFrame, contract: Contract) -> dict[str, Column]:
+    return {
+        name: arriving_column(name, features.schema[name].dataType, to=to)
+        for name, to in zip(contract.features, contract.types, strict=True)
+    }
+
+
+def _quoted(name: str) -> Column:
+    return F.col(f"`{name.replace('`', '``')}`")

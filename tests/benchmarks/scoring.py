@@ -1,0 +1,177 @@
+"""How fast rows are scored, as ratios from one run: `python tests/benchmarks/scoring.py --rows 4000000`.
+
+Roads: naive (spark_udf on the model itself, a struct of all features), adapter (ours), identity (a pandas UDF that
+returns its first column: the bound of this road), arrow (the same adapter through mapInArrow, for scale).
+"""
+
+import argparse
+import contextlib
+import logging
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from mlflow.models import infer_signature
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from sklearn.base import ClassifierMixin
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
+
+from brierlake.config import SessionConfig
+from brierlake.model import build_contract, build_udf, prepare_adapter, with_predictions
+from brierlake.session import start_session
+
+MODELS: dict[str, Callable[[], ClassifierMixin]] = {
+    "lr": LogisticRegression,
+    "hgb": lambda: HistGradientBoostingClassifier(max_iter=100, early_stopping=False),
+}
+
+
+def save_model(kind: str, names: list[str], folder: Path) -> Path:
+    rng = np.random.default_rng(5)
+    inputs = pd.DataFrame(rng.uniform(size=(20_000, len(names))), columns=names)
+    y = (inputs[names[0]] + inputs[names[1]] + rng.normal(scale=0.4, size=len(inputs)) > 1).astype(int)
+    model = MODELS[kind]().fit(inputs, y)
+    path = folder / f"model_{kind}"
+    mlflow.sklearn.save_model(
+        model,
+        str(path),
+        signature=infer_signature(inputs),
+        serialization_format="cloudpickle",
+        pip_requirements=["scikit-learn"],
+    )
+    return path
+
+
+def naive(model_path: Path, features: DataFrame, names: list[str]) -> DataFrame:
+    udf = mlflow.pyfunc.spark_udf(features.sparkSession, str(model_path), result_type="double", env_manager="local")
+    return features.select("id", udf(F.struct(*names)).alias("probability"))
+
+
+def adapter(model_path: Path, features: DataFrame, *, folder: Path, spoiled: float = 0.0) -> DataFrame:
+    rows = features.withColumn("f0", F.when(F.rand(9) >= spoiled, F.col("f0"))) if spoiled else features
+    inputs = rows.drop("id").schema
+    contract = build_contract(model_path, inputs, positive_class=1, table="features")
+    target = folder / f"{model_path.name}_{spoiled}"
+    target.mkdir()
+    path = prepare_adapter(model_path, contract=contract, positive_class=1, folder=target)
+    scored = with_predictions(rows, udf=build_udf(features.sparkSession, path), contract=contract)
+    return scored.select("id", "probability", "issue")
+
+
+def identity(features: DataFrame, names: list[str]) -> DataFrame:
+    @F.pandas_udf("double")
+    def first(*columns: pd.Series) -> pd.Series:
+        return columns[0]
+
+    return features.select("id", first(*names).alias("probability"))
+
+
+def arrow(adapter_path: Path, features: DataFrame) -> DataFrame:
+    path = str(adapter_path)
+
+    def scored(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        import mlflow.pyfunc  # noqa: PLC0415
+
+        model = mlflow.pyfunc.load_model(path).get_raw_model()
+        for batch in batches:
+            matrix = np.column_stack([column.to_numpy(zero_copy_only=False) for column in batch.columns[1:]])
+            result = model.predict(pd.DataFrame(matrix, copy=False))
+            columns = [batch.column(0), pa.array(result["probability"]), pa.array(result["issue"], pa.string())]
+            yield pa.RecordBatch.from_arrays(columns, names=["id", "probability", "issue"])
+
+    return features.mapInArrow(scored, "id long, probability double, issue string")
+
+
+def cpu_seconds() -> float:
+    """CPU of this process and all below it: the JVM and Spark's Python workers."""
+    stats = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = path.read_text(encoding="utf-8").rpartition(")")[2].split()
+            stats[int(path.parent.name)] = int(fields[1]), sum(int(each) for each in fields[11:15])
+    ours, size = {os.getpid()}, 0
+    while size < len(ours):
+        size = len(ours)
+        ours |= {process for process, (parent, _) in stats.items() if parent in ours}
+    return sum(stats[process][1] for process in ours if process in stats) / os.sysconf("SC_CLK_TCK")
+
+
+def seconds(frame: DataFrame) -> tuple[float, float]:
+    """Returns wall and CPU seconds of scoring all rows."""
+    started, cpu = time.perf_counter(), cpu_seconds()
+    frame.write.format("noop").mode("overwrite").save()
+    return time.perf_counter() - started, cpu_seconds() - cpu
+
+
+def table(spark: SparkSession, *, rows: int, width: int, partitions: int) -> DataFrame:
+    columns = [F.rand(k).alias(f"f{k}") for k in range(width)]
+    features = spark.range(0, rows, 1, partitions).select("id", *columns).cache()
+    features.count()
+    return features
+
+
+def measure(spark: SparkSession, args: argparse.Namespace, folder: Path) -> None:
+    names = [f"f{k}" for k in range(args.features)]
+    features = table(spark, rows=args.rows, width=args.features, partitions=args.partitions)
+    for kind in args.models.split(","):
+        path = save_model(kind, names, folder)
+        for batch in (int(each) for each in args.batches.split(",")):
+            spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", batch)
+            target = Path(tempfile.mkdtemp(dir=folder))
+            roads = {
+                "naive": naive(path, features, names),
+                "adapter": adapter(path, features, folder=target),
+                "adapter, 1% of rows with a null": adapter(path, features, folder=target, spoiled=0.01),
+                "identity": identity(features, names),
+                "arrow": arrow(target / f"{path.name}_0.0" / "adapter", features),
+            }
+            for frame in roads.values():
+                seconds(frame.limit(20_000))
+            taken: dict[str, list[tuple[float, float]]] = {name: [] for name in roads}
+            for _ in range(args.repeats):
+                for name, frame in roads.items():
+                    taken[name].append(seconds(frame))
+            print(f"\n{kind}, {args.rows:,} rows x {args.features} doubles, batches of {batch:,}")
+            report(taken, rows=args.rows)
+
+
+def report(taken: dict[str, list[tuple[float, float]]], *, rows: int) -> None:
+    wall = {name: statistics.median(each[0] for each in runs) for name, runs in taken.items()}
+    cpu = {name: statistics.median(each[1] for each in runs) for name, runs in taken.items()}
+    for name in taken:
+        print(
+            f"  {name:<32} {rows / wall[name] / 1e3:7,.0f}k rows/s  {wall['naive'] / wall[name]:5.2f} x naive  "
+            f"{wall['identity'] / wall[name]:5.2f} x identity   CPU {cpu[name] / rows * 1e6:6.2f} s a million rows  "
+            f"{cpu['naive'] / cpu[name]:5.2f} x naive  {cpu['identity'] / cpu[name]:5.2f} x identity"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=400_000)
+    parser.add_argument("--features", type=int, default=20)
+    parser.add_argument("--partitions", type=int, default=8)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--models", default="lr,hgb")
+    parser.add_argument("--batches", default="10000")
+    parser.add_argument("--master", default="local[2]")
+    args = parser.parse_args()
+    logging.getLogger("mlflow").setLevel(logging.ERROR)
+    session = SessionConfig(master=args.master, conf={"spark.driver.memory": "6g"})
+    spark = start_session(session, app_name="benchmark of scoring")
+    with tempfile.TemporaryDirectory() as folder:
+        measure(spark, args, Path(folder))
+    spark.stop()
+
+
+if __name__ == "__main__":
+    main()

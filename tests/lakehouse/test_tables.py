@@ -1,0 +1,79 @@
+"""Tables: created from their spec, compared ever after; what is in the way is refused."""
+
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+from pyspark.sql import types as T
+
+from brierlake.config import LakehouseConfig
+from brierlake.errors import StorageError
+from brierlake.lakehouse.tables import Table, create_table, locate_table, pin_table, read_table
+from brierlake.schemas import CANDIDATES, CELLS, METRICS, RELIABILITY, RUNS, TableSpec, column, predictions_spec
+
+KEY = T.StructType([column("id", T.LongType(), "key")])
+SPEC = predictions_spec(key=KEY, event_at=T.TimestampType(), carried=T.StructType([]))
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Table:
+    return locate_table(LakehouseConfig(root=str(tmp_path)), layer="gold", name="predictions")
+
+
+def test_names_in_a_catalog_are_quoted() -> None:
+    table = locate_table(LakehouseConfig(catalog="main"), layer="gold", name="p")
+    assert (table.name, table.sql, table.path) == ("main.gold.p", "`main`.`gold`.`p`", None)
+
+
+def test_a_table_is_created_with_comments_layout_and_owner(spark: SparkSession, table: Table) -> None:
+    create_table(spark, table, SPEC, job="j")
+    create_table(spark, table, SPEC, job="j")
+    schema = read_table(spark, table).schema
+    assert schema["probability"].metadata["comment"].startswith("P(positive class)")
+    detail = spark.sql(f"DESCRIBE DETAIL {table.sql}").collect()[0]
+    assert detail["partitionColumns"] == ["window_start"]
+    assert (detail["properties"]["brierlake.job"], detail["properties"]["brierlake.format"]) == ("j", "1")
+
+
+@pytest.mark.parametrize(
+    ("probability", "issue"),
+    [("1.5D", "NULL"), ("CAST('NaN' AS DOUBLE)", "NULL"), ("-0.1D", "NULL"), ("NULL", "NULL"), ("0.5D", "'bad'")],
+)
+def test_the_predictions_refuse_what_is_no_probability(spark: SparkSession, table: Table, probability: str, issue: str) -> None:
+    create_table(spark, table, SPEC, job="j")
+    values = f"1L, NULL, NULL, {probability}, {issue}, 'm', 1, 'r', 'run', 0L, current_timestamp()"
+    with pytest.raises(Exception, match="DELTA_VIOLATE_CONSTRAINT_WITH_VALUES"):
+        spark.sql(f"INSERT INTO {table.sql} SELECT {values}")
+
+
+def test_another_shape_is_told_column_by_column(spark: SparkSession, table: Table) -> None:
+    spec = TableSpec(T.StructType([column("id", T.StringType(), ""), column("more", T.LongType(), "")]), key=("id",))
+    create_table(spark, table, spec)
+    with pytest.raises(StorageError, match=r"column probability \(double\) is missing.*more \(bigint\) is not ours.*id is string, not bigint"):
+        create_table(spark, table, SPEC)
+
+
+def test_a_newer_format_is_refused(spark: SparkSession, table: Table) -> None:
+    create_table(spark, table, SPEC)
+    spark.sql(f"ALTER TABLE {table.sql} SET TBLPROPERTIES ('brierlake.format' = '99')")
+    with pytest.raises(StorageError, match="is of format 99, and this brierlake knows formats up to 1"):
+        create_table(spark, table, SPEC)
+
+
+def test_files_in_the_way_are_left_alone(spark: SparkSession, table: Table) -> None:
+    spark.range(1).write.parquet(str(table.path))
+    with pytest.raises(StorageError, match="aren't a Delta table; nothing was written"):
+        create_table(spark, table, SPEC)
+    with pytest.raises(StorageError, match="isn't a Delta table. Check features.table"):
+        pin_table(spark, table, setting="features.table")
+
+
+def test_a_table_that_is_not_there_is_named(spark: SparkSession, table: Table) -> None:
+    with pytest.raises(StorageError, match="There is no table at .*/gold/predictions. Check labels.table"):
+        pin_table(spark, table, setting="labels.table")
+
+
+@pytest.mark.parametrize("spec", [CANDIDATES, CELLS, METRICS, RELIABILITY, RUNS, SPEC])
+def test_every_column_has_a_comment_and_every_key_is_a_column(spec: TableSpec) -> None:
+    assert [each.name for each in spec.schema if not each.metadata.get("comment")] == []
+    assert set(spec.key) <= set(spec.schema.names)

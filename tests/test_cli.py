@@ -1,0 +1,102 @@
+"""Bad input at the command line: one clear sentence, an exit code of its own, nothing written."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from brierlake.cli import main
+from tests.world import World
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(main, list(arguments))
+
+
+def test_a_config_that_is_not_there() -> None:
+    result = invoke("score", "--config", "nowhere.yml")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "There is no config file nowhere.yml" in result.stderr
+
+
+def break_path(world: World) -> None:
+    shutil.rmtree(world.folder / "lake" / "silver" / "games")
+
+
+def break_format(world: World) -> None:
+    break_path(world)
+    world.spark.range(3).write.parquet(str(world.folder / "lake" / "silver" / "games"))
+
+
+def break_rows(world: World) -> None:
+    world.sql(f"DELETE FROM {world.silver('games').sql}")
+
+
+def break_feature(world: World) -> None:
+    world.sql(f"ALTER TABLE {world.silver('games').sql} SET TBLPROPERTIES ('delta.columnMapping.mode' = 'name')")
+    world.sql(f"ALTER TABLE {world.silver('games').sql} RENAME COLUMN x2 TO x3")
+
+
+def leave(world: World) -> None:
+    """Nothing is broken but the command line."""
+
+
+@pytest.mark.parametrize(
+    ("broken", "arguments", "code", "message"),
+    [
+        (leave, ["--set", "modle.names=[a]"], 2, "unknown key `modle`. Did you mean 'model'?"),
+        (leave, ["--set", "features.key=[nobody]"], 4, "has no column nobody"),
+        (leave, ["--set", "model.names=[frist]"], 3, "frist"),
+        (leave, ["--set", "model.metric=brief"], 3, "brier"),
+        (leave, ["--set", "labels.outcome=won"], 4, "has no column won"),
+        (leave, ["--from", "2030-01-01"], 4, "has no rows to score in the scope 2030-01-01/"),
+        (leave, ["--set", "mlflow.tracking_uri=sqlite:///gone.db"], 3, "gone.db"),
+        (break_path, [], 6, "There is no table at"),
+        (break_format, [], 6, "isn't a Delta table. Check features.table"),
+        (break_rows, [], 4, "has no rows to score in the table"),
+        (break_feature, [], 4, "x2"),
+    ],
+)
+def test_one_sentence_one_code_and_nothing_written(
+    world: World, broken: object, arguments: list[str], code: int, message: str
+) -> None:
+    broken(world)  # type: ignore[operator] # a function of the world
+    result = invoke("score", "--config", world.path, *arguments)
+    assert message in result.stderr
+    assert result.exit_code == code
+    assert "Traceback" not in result.stderr
+    assert not (world.folder / "lake" / "gold").exists()
+    assert not (world.folder / "gone.db").exists()
+
+
+def test_json_holds_the_whole_story_and_errors_too(world: World) -> None:
+    result = invoke("score", "--config", world.path, "--json", "--quiet")
+    summary = json.loads(result.stdout)
+    assert (result.exit_code, summary["status"], summary["rows_in"]) == (0, "published", len(world.rows))
+    assert summary["diagnostics"]["total"]["label_status"] == "preliminary"
+    failed = invoke("score", "--config", world.path, "--json", "--quiet", "--set", "model.names=[frist]")
+    assert json.loads(failed.stdout)["exit_code"] == 3
+
+
+def test_plan_writes_nothing_and_then_the_summary_fits_a_screen(world: World) -> None:
+    planned = invoke("plan", "--config", world.path)
+    assert planned.exit_code == 0, planned.output
+    assert "4 to score" in planned.stdout
+    assert not (world.folder / "lake" / "gold").exists()
+    scored = invoke("score", "--config", world.path, "--quiet")
+    assert scored.exit_code == 0, scored.output
+    assert len(scored.stdout.splitlines()) <= 24
+    assert "second version 1, brier 0.2100, the best of 3 eligible versions" in scored.stdout
+    assert "unchanged" in invoke("score", "--config", world.path, "--quiet").stdout
+
+
+def test_diagnose_without_predictions_says_what_makes_them(world: World) -> None:
+    result = invoke("diagnose", "--config", world.path)
+    assert result.exit_code == 6
+    assert "`score` makes it" in result.stderr
+
+
+def test_diagnose_without_labels_in_the_config_says_so(world: World, tmp_path: Path) -> None:
+    assert "no `labels` section" in invoke("diagnose", "--config", world.path, "--set", "labels=null").stderr

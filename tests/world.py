@@ -1,0 +1,133 @@
+"""A small world for whole jobs: real models in a SQLite-backed MLflow, real Delta tables, four days in two months."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from mlflow.models import infer_signature
+from pyspark.sql import SparkSession
+from sklearn.linear_model import LogisticRegression
+
+from brierlake.config import Config
+from brierlake.configfile import read_config
+from brierlake.jobs.run import Run, start_run
+from brierlake.lakehouse.tables import Table, read_version
+
+DAYS = ["2024-01-30", "2024-01-31", "2024-02-01", "2024-02-02"]
+PER_DAY = 60
+
+
+def make_rows() -> pd.DataFrame:
+    """Columns id, at (UTC), x1, x2, team, and the outcome y that belongs to them."""
+    draw = np.random.default_rng(20240130)
+    n = PER_DAY * len(DAYS)
+    at = pd.to_datetime(np.repeat(DAYS, PER_DAY), utc=True) + pd.to_timedelta(np.tile(np.arange(PER_DAY) * 20, len(DAYS)), "min")
+    x1, x2 = draw.normal(size=n), draw.normal(size=n)
+    happened = draw.random(n) < 1 / (1 + np.exp(-(x1 - 0.5 * x2)))
+    team = np.where(draw.random(n) < 0.1, None, np.where(x1 > 0, "red", "blue"))
+    return pd.DataFrame({"id": np.arange(n), "at": at, "x1": x1, "x2": x2, "team": team, "y": happened.astype("int32")})
+
+
+def log_version(store: Path, name: str, *, brier: list[float], strength: float) -> int:
+    """Registers a logistic regression with a fixed slope, whose `brier` was logged step by step; returns its number."""
+    model = LogisticRegression()
+    model.classes_, model.n_features_in_ = np.array([0, 1]), 2
+    model.feature_names_in_ = np.array(["x1", "x2"], dtype=object)
+    model.coef_, model.intercept_ = np.array([[strength, -0.5 * strength]]), np.array([0.0])
+    sample = pd.DataFrame({"x1": [0.0, 1.0], "x2": [1.0, 0.0]})
+    mlflow.set_tracking_uri(f"sqlite:///{store}/mlflow.db")
+    if mlflow.get_experiment_by_name("world") is None:
+        mlflow.create_experiment("world", artifact_location=(store / "artifacts").as_uri())
+    mlflow.set_experiment("world")
+    with mlflow.start_run():
+        for step, value in enumerate(brier):
+            mlflow.log_metric("brier", value, step=step)
+        signature = infer_signature(sample, model.predict_proba(sample)[:, 1])
+        info = mlflow.sklearn.log_model(model, name="model", signature=signature, pip_requirements=["scikit-learn"], serialization_format="skops")
+    return int(mlflow.register_model(info.model_uri, name).version)
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MLflow with three versions: `first` 1 (last brier .24, though it once had .1) and 2 (.23), `second` 1 (.21)."""
+    folder = tmp_path_factory.mktemp("store")
+    log_version(folder, "first", brier=[0.1, 0.24], strength=0.2)
+    log_version(folder, "first", brier=[0.3, 0.23], strength=0.5)
+    log_version(folder, "second", brier=[0.5, 0.21], strength=1.0)
+    return folder
+
+
+@dataclass(frozen=True)
+class World:
+    """One job's config file and what is around it."""
+
+    spark: SparkSession
+    folder: Path
+    config: Config
+    rows: pd.DataFrame
+
+    @property
+    def path(self) -> str:
+        return str(self.folder / "job.yml")
+
+    def run(self) -> Run:
+        return start_run(self.spark, self.config, say=lambda _: None)
+
+    def silver(self, name: str) -> Table:
+        return self.run().silver(name)
+
+    def gold(self, name: str) -> Table:
+        return self.run().gold(name)
+
+    def read(self, name: str) -> pd.DataFrame:
+        return self.spark.read.table(self.gold(name).sql).toPandas()
+
+    def versions(self) -> dict[str, int]:
+        """Version of each table that the job has written."""
+        gold = self.folder / "lake" / "gold"
+        return {each.name: read_version(self.spark, self.gold(each.name)) for each in sorted(gold.glob("*"))}
+
+    def append(self, rows: pd.DataFrame, name: str) -> None:
+        path = self.silver(name).path
+        frame = self.spark.createDataFrame(rows)
+        frame.write.format("delta").mode("append").option("delta.enableChangeDataFeed", "true").save(path)
+
+    def sql(self, statement: str) -> None:
+        self.spark.sql(statement)
+
+    def with_config(self, **sections: Any) -> "World":
+        return replace(self, config=self.config.model_copy(update=sections))
+
+
+@pytest.fixture
+def world(spark: SparkSession, store: Path, tmp_path: Path) -> Iterator[World]:
+    """Features of four days; labels of the first three, known the day after."""
+    shutil.copy(store / "mlflow.db", tmp_path / "mlflow.db")
+    content = {
+        "job": "games",
+        "lakehouse": {"root": "lake"},
+        "features": {"table": "games", "key": ["id"], "event_at": "at", "carry": ["team"]},
+        "labels": {"table": "results", "outcome": "y", "known_at": "known_at"},
+        "model": {"names": ["first", "second"]},
+        "diagnostics": {"slices": ["team"]},
+        "mlflow": {"tracking_uri": "sqlite:///mlflow.db"},
+        "session": {"master": "local[2]"},
+    }
+    (tmp_path / "job.yml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    rows = make_rows()
+    made = World(spark=spark, folder=tmp_path, config=read_config(tmp_path / "job.yml"), rows=rows)
+    made.append(rows.drop(columns="y"), "games")
+    made.append(labels_of(rows[: 3 * PER_DAY]), "results")
+    yield made
+    spark.catalog.clearCache()
+
+
+def labels_of(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows[["id", "y"]].assign(known_at=rows["at"] + pd.Timedelta(days=1))
