@@ -47,7 +47,10 @@ def test_remote_addresses_stay_as_they_are(tmp_path: Path, uri: str) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"features": {"table": "f", "key": ["id"], "carri": ["a"]}}, r"unknown key `features.carri`. Did you mean 'carry'\?"),
+        (
+            {"features": {"table": "f", "key": ["id"], "carri": ["a"]}},
+            r"unknown key `features.carri`. Did you mean 'carry'\?",
+        ),
         ({"modle": {}}, r"unknown key `modle`. Did you mean 'model'\?"),
         ({"labels": {"outcome": "y", "zzz": 1}}, r"unknown key `labels.zzz`. Known: .*outcome"),
         ({"features": {"key": ["id"]}}, "`features.table` is missing"),
@@ -118,7 +121,11 @@ def test_every_key_says_what_it_means() -> None:
     silent, models = [], [Config]
     for model in models:
         for name, field in model.model_fields.items():
-            inner = [each for each in (field.annotation, *getattr(field.annotation, "__args__", ())) if hasattr(each, "model_fields")]
+            inner = [
+                each
+                for each in (field.annotation, *getattr(field.annotation, "__args__", ()))
+                if hasattr(each, "model_fields")
+            ]
             models += [each for each in inner if each not in models]
             if not field.description and not inner and model.__name__ != "TableNames":
                 silent.append(f"{model.__name__}.{name}")

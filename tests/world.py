@@ -28,7 +28,9 @@ def make_rows() -> pd.DataFrame:
     """Columns id, at (UTC), x1, x2, team, and the outcome y that belongs to them."""
     draw = np.random.default_rng(20240130)
     n = PER_DAY * len(DAYS)
-    at = pd.to_datetime(np.repeat(DAYS, PER_DAY), utc=True) + pd.to_timedelta(np.tile(np.arange(PER_DAY) * 20, len(DAYS)), "min")
+    at = pd.to_datetime(np.repeat(DAYS, PER_DAY), utc=True) + pd.to_timedelta(
+        np.tile(np.arange(PER_DAY) * 20, len(DAYS)), "min"
+    )
     x1, x2 = draw.normal(size=n), draw.normal(size=n)
     happened = draw.random(n) < 1 / (1 + np.exp(-(x1 - 0.5 * x2)))
     team = np.where(draw.random(n) < 0.1, None, np.where(x1 > 0, "red", "blue"))
@@ -50,7 +52,9 @@ def log_version(store: Path, name: str, *, brier: list[float], strength: float) 
         for step, value in enumerate(brier):
             mlflow.log_metric("brier", value, step=step)
         signature = infer_signature(sample, model.predict_proba(sample)[:, 1])
-        info = mlflow.sklearn.log_model(model, name="model", signature=signature, pip_requirements=["scikit-learn"], serialization_format="skops")
+        info = mlflow.sklearn.log_model(
+            model, name="model", signature=signature, pip_requirements=["scikit-learn"], serialization_format="skops"
+        )
     return int(mlflow.register_model(info.model_uri, name).version)
 
 

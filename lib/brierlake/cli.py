@@ -150,6 +150,21 @@ def diagnose(*, config_path: str, overrides: tuple[str, ...], terminal: Terminal
 
 
 @main.command()
+@_CONFIG
+@_SET
+@click.option("--experiment", required=True, metavar="NAME", help="Experiment whose runs are looked at.")
+@click.option("--name", metavar="MODEL", help="Registered model; may hold {model}, {params.x}, {tags.x}.")
+@click.option("--filter", "filter_string", default="", metavar="SEARCH", help="Only runs that MLflow's search finds.")
+@click.option("--top", type=click.IntRange(min=1), help="Only the best this many under each name.")
+@click.option("--dry-run", "is_dry_run", is_flag=True, help="Say what would be registered, and register nothing.")
+@_outputs
+def register(*, config_path: str, overrides: tuple[str, ...], terminal: Terminal, **options: Any) -> None:
+    """Register an experiment's runs as model versions; twice registers nothing twice."""
+    config = read_config(config_path, overrides=overrides)
+    terminal.show(import_module("brierlake.jobs.register").register(config, **options))
+
+
+@main.command()
 @click.option("--folder", default="brierlake-demo", show_default=True, metavar="DIR", help="Where everything goes.")
 @_outputs
 def demo(*, folder: str, terminal: Terminal) -> None:

@@ -60,10 +60,10 @@ def main(name_count: int, version_count: int) -> None:
         ]
         rows.append(measure("naive", lambda: resolve_naively(client, names)))
     slowest = rows[-1][3]
-    print(f"{name_count} names x {version_count} versions")  # noqa: T201
-    print(f"{'way':<12} {'best':>8} {'calls':>7} {'seconds':>9} {'of naive':>9}")  # noqa: T201
+    print(f"{name_count} names x {version_count} versions")
+    print(f"{'way':<12} {'best':>8} {'calls':>7} {'seconds':>9} {'of naive':>9}")
     for label, value, calls, seconds in rows:
-        print(f"{label:<12} {value:>8.4f} {calls:>7} {seconds:>9.2f} {seconds / slowest:>9.1%}")  # noqa: T201
+        print(f"{label:<12} {value:>8.4f} {calls:>7} {seconds:>9.2f} {seconds / slowest:>9.1%}")
 
 
 if __name__ == "__main__":

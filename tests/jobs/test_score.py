@@ -23,7 +23,11 @@ def probability_of(rows: pd.DataFrame, strength: float = 1.0) -> np.ndarray:
 
 def test_every_row_gets_the_positive_class_probability_of_the_best_version(world: World) -> None:
     scored = score(world.run(), scope=Scope())
-    assert (scored.status, scored.plan.resolution.model_name, scored.plan.resolution.model_version) == ("published", "second", 1)
+    assert (scored.status, scored.plan.resolution.model_name, scored.plan.resolution.model_version) == (
+        "published",
+        "second",
+        1,
+    )
     predictions = world.read("predictions").sort_values("id")
     assert predictions["id"].tolist() == world.rows["id"].tolist()
     np.testing.assert_allclose(predictions["probability"], probability_of(world.rows), rtol=1e-12)
@@ -47,11 +51,15 @@ def test_metrics_equal_sklearn_and_pandas_on_the_same_rows(world: World) -> None
         assert found["n_labelled"] == len(part)
         assert found["brier"] == pytest.approx(brier_score_loss(part["y"], part["p"]), rel=1e-12)
         assert found["base_rate"] == pytest.approx(part["y"].mean(), rel=1e-12)
-        assert found["expected_brier"] == pytest.approx((rows[rows["month"] == month].eval("p * (1 - p)")).mean(), rel=1e-12)
+        assert found["expected_brier"] == pytest.approx(
+            (rows[rows["month"] == month].eval("p * (1 - p)")).mean(), rel=1e-12
+        )
     total = published[published["grain"] == "all"].iloc[0]
     assert total["brier"] == pytest.approx(brier_score_loss(known["y"], known["p"]), rel=1e-12)
     assert total["label_status"] == "preliminary"
-    no_team = metrics[(metrics["grain"] == "all") & (metrics["slice_key"] == "team") & metrics["slice_value"].isna()].iloc[0]
+    no_team = metrics[
+        (metrics["grain"] == "all") & (metrics["slice_key"] == "team") & metrics["slice_value"].isna()
+    ].iloc[0]
     part = known[known["team"].isna()]
     assert no_team["brier"] == pytest.approx(brier_score_loss(part["y"], part["p"]), rel=1e-12)
 
@@ -142,7 +150,10 @@ def test_labels_that_land_later_change_their_windows_only(world: World) -> None:
 
 def test_a_corrected_label_changes_the_numbers(world: World) -> None:
     score(world.run(), scope=Scope())
-    world.append(labels_of(world.rows[:1]).assign(y=1 - world.rows["y"][:1], known_at=pd.Timestamp("2024-03-01", tz="UTC")), "results")
+    world.append(
+        labels_of(world.rows[:1]).assign(y=1 - world.rows["y"][:1], known_at=pd.Timestamp("2024-03-01", tz="UTC")),
+        "results",
+    )
     diagnosis = diagnose(world.run(), scope=Scope())
     corrected = world.rows["y"][: 3 * PER_DAY].copy()
     corrected[0] = 1 - corrected[0]

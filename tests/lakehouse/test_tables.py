@@ -39,7 +39,9 @@ def test_a_table_is_created_with_comments_layout_and_owner(spark: SparkSession, 
     ("probability", "issue"),
     [("1.5D", "NULL"), ("CAST('NaN' AS DOUBLE)", "NULL"), ("-0.1D", "NULL"), ("NULL", "NULL"), ("0.5D", "'bad'")],
 )
-def test_the_predictions_refuse_what_is_no_probability(spark: SparkSession, table: Table, probability: str, issue: str) -> None:
+def test_the_predictions_refuse_what_is_no_probability(
+    spark: SparkSession, table: Table, probability: str, issue: str
+) -> None:
     create_table(spark, table, SPEC, job="j")
     values = f"1L, NULL, NULL, {probability}, {issue}, 'm', 1, 'r', 'run', 0L, current_timestamp()"
     with pytest.raises(Exception, match="DELTA_VIOLATE_CONSTRAINT_WITH_VALUES"):
@@ -49,7 +51,10 @@ def test_the_predictions_refuse_what_is_no_probability(spark: SparkSession, tabl
 def test_another_shape_is_told_column_by_column(spark: SparkSession, table: Table) -> None:
     spec = TableSpec(T.StructType([column("id", T.StringType(), ""), column("more", T.LongType(), "")]), key=("id",))
     create_table(spark, table, spec)
-    with pytest.raises(StorageError, match=r"column probability \(double\) is missing.*more \(bigint\) is not ours.*id is string, not bigint"):
+    with pytest.raises(
+        StorageError,
+        match=r"column probability \(double\) is missing.*more \(bigint\) is not ours.*id is string, not bigint",
+    ):
         create_table(spark, table, SPEC)
 
 

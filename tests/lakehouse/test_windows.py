@@ -47,7 +47,9 @@ def test_bounds_are_dates_or_utc_timestamps(start: str | None, end: str | None, 
         ("2013-08-02", None, UNTIMED, "needs windows: set features.event_at"),
     ],
 )
-def test_bounds_that_are_no_edge_are_refused(start: str, end: str | None, features: FeaturesConfig, message: str) -> None:
+def test_bounds_that_are_no_edge_are_refused(
+    start: str, end: str | None, features: FeaturesConfig, message: str
+) -> None:
     with pytest.raises(ConfigError, match=message):
         parse_scope(start, end, features=features)
 

@@ -25,7 +25,7 @@ _LOADED: dict[str, "Adapter"] = {}
 
 
 class Adapter:
-    """Takes the features by position; gives one row of `probability` (NaN = none) and `issue` (empty or None = none) each."""
+    """Takes features by position; gives a `probability` (NaN = none) and an `issue` (empty or None = none) a row."""
 
     def __init__(self, source: Source, *, features: list[str], types: list[str], form: str) -> None:
         self.source = source
@@ -33,10 +33,12 @@ class Adapter:
         self.types = types
         self.form = form
         pairs = list(zip(features, types, strict=True))
-        # Floats, and text without a marker of its own, arrive as the model takes them: nothing to look at in each batch.
+        # Floats, and text without a marker of its own, arrive as the model takes them: nothing to look at.
         self.limited = [(name, to) for name, to in pairs if to in _LIMITED]
         self.converted = [
-            (name, to) for name, to in pairs if to not in _AS_THEY_ARE or (to == "str" and source.missing_text is not None)
+            (name, to)
+            for name, to in pairs
+            if to not in _AS_THEY_ARE or (to == "str" and source.missing_text is not None)
         ]
         self.known = Known()
 

@@ -27,10 +27,23 @@ def print_summary(summary: Mapping[str, Any], console: Console) -> None:
     for name, text in [*_model_facts(summary), *_row_facts(summary), *_label_facts(summary)]:
         facts.add_row(name, text)
     console.print(facts)
+    if "runs" in summary:
+        console.print(_runs_table(summary["runs"]))
     diagnostics = summary.get("diagnostics")
     if diagnostics and diagnostics["total"]:
         console.print(_metrics_table(diagnostics["months"], diagnostics["total"]))
         console.print(Text(_reading(diagnostics["total"]), style="dim"))
+
+
+def _runs_table(runs: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=False)
+    for name in ("run", "model", "version", "value", ""):
+        table.add_column(name, justify="right" if name in ("version", "value") else "left", overflow="fold")
+    for row in runs:
+        version = "" if row["model_version"] is None else str(row["model_version"])
+        told = "registered" if row["is_registered"] else row["reason"] or ""
+        table.add_row(row["run_name"], row["model_name"] or "", version, _number(row["value"], 4), told)
+    return table
 
 
 def _model_facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:

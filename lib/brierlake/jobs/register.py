@@ -1,0 +1,39 @@
+"""Register: the runs of an experiment as versions of the registered models that `score` chooses from."""
+
+from typing import Any
+
+from brierlake.config import Config
+from brierlake.registry import connect, register_runs
+
+
+def register(
+    config: Config,
+    *,
+    experiment: str,
+    name: str | None = None,
+    filter_string: str = "",
+    top: int | None = None,
+    is_dry_run: bool = False,
+) -> dict[str, Any]:
+    """Registers and tells; see `brierlake.registry.register_runs`. Needs no Spark.
+
+    Raises:
+        ModelError: No such experiment, a bad filter or name, or MLflow fails.
+    """
+    rows = register_runs(
+        connect(config.mlflow),
+        config.model,
+        experiment=experiment,
+        name=name,
+        filter_string=filter_string,
+        top=top,
+        is_dry_run=is_dry_run,
+    )
+    count = sum(each.is_registered for each in rows)
+    return {
+        "job": config.job,
+        "action": "register",
+        "status": "planned" if is_dry_run and count else "published" if count else "unchanged",
+        "registered_count": count,
+        "runs": [vars(each) for each in rows],
+    }
