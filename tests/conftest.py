@@ -1,7 +1,9 @@
 """What all tests share: one local Spark session with Delta, started the way a user's is."""
 
+import os
 from collections.abc import Iterator
 
+import mlflow
 import pytest
 from pyspark.sql import SparkSession
 
@@ -12,10 +14,22 @@ from brierlake.session import start_session
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
     # a thousand tiny jobs: compiling them well costs more than it saves
-    fast = {"spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
+    fast = {"spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=512m -XX:+UseSerialGC"}
     session = start_session(SessionConfig(master="local[2]", conf=fast), app_name="brierlake-tests")
     yield session
     session.stop()
+
+
+@pytest.fixture(autouse=True)
+def _mlflow_as_it_was() -> Iterator[None]:
+    """Undoes what connecting to a store sets for the whole process."""
+    before = {name: value for name, value in os.environ.items() if name.startswith("MLFLOW_")}
+    yield
+    mlflow.set_tracking_uri(None)
+    mlflow.set_registry_uri(None)
+    for name in [each for each in os.environ if each.startswith("MLFLOW_") and each not in before]:
+        del os.environ[name]
+    os.environ.update(before)
 
 
 pytest_plugins = ["tests.world"]

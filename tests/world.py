@@ -45,10 +45,13 @@ def log_version(store: Path, name: str, *, brier: list[float], strength: float) 
     model.coef_, model.intercept_ = np.array([[strength, -0.5 * strength]]), np.array([0.0])
     sample = pd.DataFrame({"x1": [0.0, 1.0], "x2": [1.0, 0.0]})
     mlflow.set_tracking_uri(f"sqlite:///{store}/mlflow.db")
-    if mlflow.get_experiment_by_name("world") is None:
-        mlflow.create_experiment("world", artifact_location=(store / "artifacts").as_uri())
-    mlflow.set_experiment("world")
-    with mlflow.start_run():
+    found = mlflow.get_experiment_by_name("world")
+    experiment_id = (
+        found.experiment_id
+        if found
+        else mlflow.create_experiment("world", artifact_location=(store / "artifacts").as_uri())
+    )
+    with mlflow.start_run(experiment_id=experiment_id):
         for step, value in enumerate(brier):
             mlflow.log_metric("brier", value, step=step)
         signature = infer_signature(sample, model.predict_proba(sample)[:, 1])

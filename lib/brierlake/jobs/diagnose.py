@@ -204,7 +204,8 @@ def _write_cells(run: Run, task: Task) -> int:
         months = by_window.transform(as_months, window=run.config.features.window)
         cells = fresh.unionByName(merge_cells(months, by=GROUP)).transform(with_provenance, task=task, spec=CELLS)
         where = part_condition(job=run.config.job, role=ROLE, windows=task.stale, months=task.months, has_total=False)
-        return _replaced(run, cells, table, where=where)
+        _replace(run, cells, table, where=where)
+        return read_version(run.spark, table)
     finally:
         fresh.unpersist()
 
@@ -251,18 +252,18 @@ def _write_metrics(run: Run, task: Task, *, cells_version: int) -> None:
             months=list(task.judged("month")),
             has_total=True,
         )
-        _replaced(
+        _replace(
             run,
             metrics.transform(as_reliability).transform(with_provenance, task=task, spec=RELIABILITY),
             reliability,
             where=where,
         )
-        _replaced(run, metrics.transform(with_provenance, task=task, spec=METRICS), _metrics(run), where=where)
+        _replace(run, metrics.transform(with_provenance, task=task, spec=METRICS), _metrics(run), where=where)
     finally:
         metrics.unpersist()
 
 
-def _replaced(run: Run, rows: DataFrame, table: Table, *, where: str) -> int:
+def _replace(run: Run, rows: DataFrame, table: Table, *, where: str) -> None:
     for _ in range(_ATTEMPTS):
         try:
             replace_rows(rows.coalesce(1), table, where=where, tag=run.run_id)
@@ -270,5 +271,5 @@ def _replaced(run: Run, rows: DataFrame, table: Table, *, where: str) -> int:
             if is_conflict(error):
                 continue
             raise StorageError.failed("write", table.name, reason_of(error)) from error
-        return read_version(run.spark, table)
+        return
     raise StorageError.conflict(table.name, _ATTEMPTS)
