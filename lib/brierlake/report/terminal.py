@@ -91,9 +91,9 @@ def _label_facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _metrics_table(months: Sequence[Mapping[str, Any]], total: Mapping[str, Any]) -> Table:
-    table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=False)
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim", pad_edge=False)
     table.add_column("month", no_wrap=True)
-    for name in ("rows", "labelled", "Brier", "95 %", "expected", "base rate", "mean p", "skill"):
+    for name in ("rows", "labels", "Brier", "95 %", "expected", "base rate", "mean p", "skill"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in months[-12:]:
         table.add_row(*_metric_cells((row["window_start"] or "no time")[:7], row))
