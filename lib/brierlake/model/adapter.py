@@ -25,11 +25,11 @@ _LOADED: dict[str, "Adapter"] = {}
 
 
 class Adapter:
-    """Takes features by position; gives a `probability` (NaN = none) and an `issue` (empty or None = none) a row."""
+    """Takes features by position; gives a `probability` (NaN = none) and an `issue` (empty = none) a row."""
 
     def __init__(self, source: Source, *, features: list[str], types: list[str], form: str) -> None:
         self.source = source
-        self.features = pd.Index(features)
+        self.features = features
         self.types = types
         self.form = form
         pairs = list(zip(features, types, strict=True))
@@ -55,8 +55,7 @@ class Adapter:
             probability[fits], issue[fits] = score_rows(
                 frame[fits].reset_index(drop=True), score=self.score, known=self.known
             )
-        # Nulls throughout pass through MLflow as they are and cost little; beside a text, a null becomes 'None'.
-        return pd.DataFrame({"probability": probability, "issue": issue if issue.any() else None})
+        return pd.DataFrame({"probability": probability, "issue": issue})
 
     def score(self, frame: pd.DataFrame) -> Floats:
         return self.source.score(self.model_input(frame))

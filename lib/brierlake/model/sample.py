@@ -53,7 +53,7 @@ def try_sample(
     if not len(data):
         return SampleResult(0, 0, (), None, None, None, adapter.source.described)
     result = adapter.predict(data)
-    probability, issue = result["probability"].to_numpy(), result["issue"].fillna("").to_numpy()
+    probability, issue = result["probability"].to_numpy(), result["issue"].to_numpy()
     counts = Counter(issue[issue != ""])
     scored = probability[issue == ""]
     _validate_output(adapter, data, issue, scored)
