@@ -20,16 +20,23 @@ def spark() -> Iterator[SparkSession]:
     session.stop()
 
 
+_OUTSIDE = {name: value for name, value in os.environ.items() if name.startswith("MLFLOW_")}
+
+
 @pytest.fixture(autouse=True)
 def _mlflow_as_it_was() -> Iterator[None]:
-    """Undoes what connecting to a store sets for the whole process."""
-    before = {name: value for name, value in os.environ.items() if name.startswith("MLFLOW_")}
+    """Undoes what connecting to a store sets for the whole process; what a session's fixture left goes too."""
+    forget_mlflow()
     yield
+    forget_mlflow()
+
+
+def forget_mlflow() -> None:
     mlflow.set_tracking_uri(None)
     mlflow.set_registry_uri(None)
-    for name in [each for each in os.environ if each.startswith("MLFLOW_") and each not in before]:
+    for name in [each for each in os.environ if each.startswith("MLFLOW_") and each not in _OUTSIDE]:
         del os.environ[name]
-    os.environ.update(before)
+    os.environ.update(_OUTSIDE)
 
 
 pytest_plugins = ["tests.world"]

@@ -45,6 +45,7 @@ def log_version(store: Path, name: str, *, brier: list[float], strength: float) 
     model.coef_, model.intercept_ = np.array([[strength, -0.5 * strength]]), np.array([0.0])
     sample = pd.DataFrame({"x1": [0.0, 1.0], "x2": [1.0, 0.0]})
     mlflow.set_tracking_uri(f"sqlite:///{store}/mlflow.db")
+    mlflow.set_registry_uri(f"sqlite:///{store}/mlflow.db")  # MLFLOW_REGISTRY_URI would go before it
     found = mlflow.get_experiment_by_name("world")
     experiment_id = (
         found.experiment_id
