@@ -20,7 +20,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "registry"))
 from mlflow_server import Server, running_server
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium isn't installed (apt-get install chromium)")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="Chromium isn't installed (apt-get install chromium)"),
+]
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",

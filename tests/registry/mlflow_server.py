@@ -49,7 +49,10 @@ def free_port() -> int:
 def running_server(
     folder: Path, *, arguments: Sequence[str] = (), environment: Mapping[str, str] | None = None
 ) -> Iterator[Server]:
-    """Starts `mlflow server` on SQLite with local artifacts, and waits until it answers."""
+    """Starts `mlflow server` on SQLite with local artifacts, and waits until it answers.
+
+    Its runners of background jobs, seven processes that evaluate traces, are left out.
+    """
     port = free_port()
     where = Server(f"http://127.0.0.1:{port}", folder)
     command = [
@@ -58,7 +61,8 @@ def running_server(
         *("--artifacts-destination", str(where.artifacts), *arguments),
     ]
     clean = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
-    settings = {**clean, "MLFLOW_DISABLE_TELEMETRY": "true", "OMP_NUM_THREADS": "1", **(environment or {})}
+    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "OMP_NUM_THREADS": "1"}
+    settings = {**clean, **quiet, **(environment or {})}
     log = folder / "server.log"
     with log.open("wb") as stream:
         process = subprocess.Popen(

@@ -103,6 +103,7 @@ def test_host_that_isnt_there_fails_soon() -> None:
         connect(MlflowConfig(tracking_uri="http://no-such-host.invalid", timeout_seconds=2))
 
 
+@pytest.mark.slow
 def test_server_that_hangs_fails_within_a_few_time_outs() -> None:
     with closing(socket.socket()) as silent:
         silent.bind(("127.0.0.1", 0))
@@ -114,6 +115,7 @@ def test_server_that_hangs_fails_within_a_few_time_outs() -> None:
         assert time.monotonic() - start < 15
 
 
+@pytest.mark.slow
 def test_server_that_hangs_after_connecting(remote: Registry, name: str) -> None:
     remote.log_version(name, (0.1, 0, 1000))
     client = connect(MlflowConfig(tracking_uri=remote.server.uri, timeout_seconds=1))
@@ -124,6 +126,7 @@ def test_server_that_hangs_after_connecting(remote: Registry, name: str) -> None
         assert time.monotonic() - start < 25
 
 
+@pytest.mark.slow
 def test_registry_that_hangs_behind_a_server_that_answers(remote: Registry) -> None:
     with closing(socket.socket()) as silent:
         silent.bind(("127.0.0.1", 0))

@@ -13,6 +13,7 @@ from brierlake.errors import ModelError
 from brierlake.registry import connect, resolve_model
 
 pytest.importorskip("flask_wtf", reason="mlflow's basic-auth app needs Flask-WTF")
+pytestmark = pytest.mark.slow
 PASSWORD = "a-long-enough-password"  # noqa: S105 - of a server that lives for one test run
 
 

@@ -23,6 +23,7 @@ def full(remote: Registry, names, tmp_path: Path) -> tuple[Registry, list[str]]:
     return remote, many
 
 
+@pytest.mark.slow
 def test_a_thousand_versions(full: tuple[Registry, list[str]]) -> None:
     registry, many = full
     with counted_requests() as by_step:
