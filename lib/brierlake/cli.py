@@ -34,6 +34,12 @@ _CONFIG = click.option(
 _SET = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override: section.key=value.")
 _FROM = click.option("--from", "start", metavar="TIME", help="First window, inclusive: a date or UTC timestamp.")
 _TO = click.option("--to", "end", metavar="TIME", help="End of the windows, exclusive.")
+_INCREMENTAL = click.option(
+    "--incremental", "is_incremental", is_flag=True, help="Only the windows that the features' change data feed names."
+)
+_BY = click.option(
+    "--by", type=click.Choice(["month"]), help="Fill --from to --to a month at a time; goes on where it stopped."
+)
 _FORCE = click.option("--force", "is_forced", is_flag=True, help="Take every window of the scope as out of date.")
 _JSON = click.option("--json", "is_json", is_flag=True, help="Print one JSON summary instead of text.")
 _QUIET = click.option("--quiet", "is_quiet", is_flag=True, help="No progress lines.")
@@ -114,6 +120,8 @@ def main() -> None:
 @_SET
 @_FROM
 @_TO
+@_INCREMENTAL
+@_BY
 @_FORCE
 @_EMPTY
 @_outputs
@@ -128,6 +136,7 @@ def score(*, config_path: str, overrides: tuple[str, ...], terminal: Terminal, *
 @_SET
 @_FROM
 @_TO
+@_INCREMENTAL
 @_EMPTY
 @_outputs
 def plan(*, config_path: str, overrides: tuple[str, ...], terminal: Terminal, **options: Any) -> None:

@@ -62,6 +62,14 @@ class ConfigError(BrierlakeError):
         return cls(f"The window bound {text!r} {reason}")
 
     @classmethod
+    def no_windows(cls, what: str) -> Self:
+        return cls(f"An {what} run needs windows: set features.event_at or features.window_column.")
+
+    @classmethod
+    def no_backfill_bounds(cls) -> Self:
+        return cls("--by needs both ends of what is to be filled: give --from and --to.")
+
+    @classmethod
     def folder_in_use(cls, folder: str) -> Self:
         return cls(f"The folder {folder} isn't empty. Remove it, or name another with --folder.")
 
@@ -276,6 +284,14 @@ class ContractError(BrierlakeError):
         return cls(
             f"Table {table} has no rows to score in {scope}. Check the table and the scope; "
             "if empty is right, say so with --allow-empty."
+        )
+
+    @classmethod
+    def no_change_feed(cls, table: str, sql: str) -> Self:
+        return cls(
+            f"Table {table} keeps no change data feed, which an incremental run goes by. Switch it on with "
+            f"ALTER TABLE {sql} SET TBLPROPERTIES ('delta.enableChangeDataFeed' = 'true'), or name the windows with "
+            "--from and --to."
         )
 
     @classmethod

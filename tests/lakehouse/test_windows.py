@@ -104,9 +104,10 @@ def test_each_kind_of_time_is_cut_by_day_and_month(spark: SparkSession, kind: st
     frame = spark.sql(f"SELECT CAST('2013-08-09' AS {kind}) AS at")
     assert frame.select(window_start(DAILY, frame.schema)).collect()[0][0] == date(2013, 8, 9)
     assert frame.select(window_start(MONTHLY, frame.schema)).collect()[0][0] == date(2013, 8, 1)
-    condition = time_condition(DAILY, frame.schema, [date(2013, 8, 9)])
-    assert frame.where(condition).count() == 1
-    assert frame.where(time_condition(DAILY, frame.schema, [date(2013, 8, 10)])).count() == 0
+    day, next_day = (Scope(touched=frozenset({date(2013, 8, each)})) for each in (9, 10))
+    assert frame.where(time_condition(DAILY, frame.schema, day)).count() == 1
+    assert frame.where(time_condition(DAILY, frame.schema, next_day)).count() == 0
+    assert frame.where(time_condition(DAILY, frame.schema, Scope(end=date(2013, 8, 9)))).count() == 0
 
 
 def test_without_a_time_column_there_is_one_window(spark: SparkSession) -> None:

@@ -2,12 +2,16 @@
 
 from typing import Any
 
+from pyspark.sql import SparkSession
+
 from brierlake.config import Config
+from brierlake.errors import ConfigError
 from brierlake.jobs.diagnose import diagnose
-from brierlake.jobs.run import Run, Say, start_run
-from brierlake.jobs.score import make_plan, score
-from brierlake.jobs.summary import summarise_diagnose, summarise_plan_only, summarise_score
-from brierlake.lakehouse.windows import Scope, parse_scope
+from brierlake.jobs.plan import make_plan
+from brierlake.jobs.run import Say, start_run
+from brierlake.jobs.score import score
+from brierlake.jobs.summary import summarise_backfill, summarise_diagnose, summarise_plan_only, summarise_score
+from brierlake.lakehouse.windows import Scope, parse_scope, split_by_month
 from brierlake.session import start_session
 
 
@@ -16,31 +20,57 @@ def run_score(
     *,
     start: str | None,
     end: str | None,
+    is_incremental: bool,
+    by: str | None,
     is_forced: bool,
     is_empty_allowed: bool,
     say: Say,
     is_debug: bool,
 ) -> dict[str, Any]:
-    run, scope = _begin(config, start=start, end=end, say=say, is_debug=is_debug)
-    return summarise_score(run, score(run, scope=scope, is_forced=is_forced, is_empty_allowed=is_empty_allowed))
+    scope = parse_scope(start, end, features=config.features, is_incremental=is_incremental)
+    pieces = _pieces(scope, by=by)
+    spark = _start(config, say=say, is_debug=is_debug)
+    summaries = []
+    for count, piece in enumerate(pieces, 1):
+        if by:
+            say(f"{piece} ({count} of {len(pieces)})")
+        run = start_run(spark, config, say=say)
+        scored = score(run, scope=piece, is_forced=is_forced, is_empty_allowed=is_empty_allowed)
+        summaries.append(summarise_score(run, scored))
+    return summarise_backfill(summaries, scope=scope) if by else summaries[0]
+
+
+def _pieces(scope: Scope, *, by: str | None) -> list[Scope]:
+    if by is None:
+        return [scope]
+    if scope.start is None or scope.end is None:
+        raise ConfigError.no_backfill_bounds()
+    return split_by_month(scope)
 
 
 def run_plan(
-    config: Config, *, start: str | None, end: str | None, is_empty_allowed: bool, say: Say, is_debug: bool
+    config: Config,
+    *,
+    start: str | None,
+    end: str | None,
+    is_incremental: bool,
+    is_empty_allowed: bool,
+    say: Say,
+    is_debug: bool,
 ) -> dict[str, Any]:
-    run, scope = _begin(config, start=start, end=end, say=say, is_debug=is_debug)
+    scope = parse_scope(start, end, features=config.features, is_incremental=is_incremental)
+    run = start_run(_start(config, say=say, is_debug=is_debug), config, say=say)
     return summarise_plan_only(run, make_plan(run, scope=scope, is_forced=False, is_empty_allowed=is_empty_allowed))
 
 
 def run_diagnose(
     config: Config, *, start: str | None, end: str | None, is_forced: bool, say: Say, is_debug: bool
 ) -> dict[str, Any]:
-    run, scope = _begin(config, start=start, end=end, say=say, is_debug=is_debug)
+    scope = parse_scope(start, end, features=config.features)
+    run = start_run(_start(config, say=say, is_debug=is_debug), config, say=say)
     return summarise_diagnose(run, diagnose(run, scope=scope, is_forced=is_forced))
 
 
-def _begin(config: Config, *, start: str | None, end: str | None, say: Say, is_debug: bool) -> tuple[Run, Scope]:
-    scope = parse_scope(start, end, features=config.features)
+def _start(config: Config, *, say: Say, is_debug: bool) -> SparkSession:
     say("Starting Spark")
-    spark = start_session(config.session, app_name=f"brierlake {config.job}", is_debug=is_debug)
-    return start_run(spark, config, say=say), scope
+    return start_session(config.session, app_name=f"brierlake {config.job}", is_debug=is_debug)

@@ -80,7 +80,7 @@ def diagnose(run: Run, *, scope: Scope, is_forced: bool = False) -> Diagnosis:
             raise StorageError.no_table(run.predictions.name, setting="lakehouse.tables.predictions; `score` makes it:")
         diagnosis = diagnose_windows(run, scope=scope, is_forced=is_forced)
     except BrierlakeError as error:
-        record_failure(run, action="diagnose", error=error, exit_code=error.exit_code)
+        record_failure(run, action="diagnose", error=error)
         raise
     if diagnosis.windows:
         days = [window for window in diagnosis.windows if window is not None]

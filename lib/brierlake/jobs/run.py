@@ -11,8 +11,9 @@ from pyspark.sql import SparkSession
 
 from brierlake import __version__
 from brierlake.config import Config
+from brierlake.errors import BrierlakeError, GateError, StorageError
 from brierlake.lakehouse.ledger import append_records
-from brierlake.lakehouse.tables import Table, is_there, locate_table
+from brierlake.lakehouse.tables import STORAGE_FAULTS, Table, is_there, locate_table, reason_of
 from brierlake.schemas import RUNS
 
 Say = Callable[[str], None]
@@ -73,7 +74,14 @@ def _installed() -> dict[str, str]:
     return {each.name: each.version for each in map(distribution, _DECIDING)}
 
 
-def record_failure(run: Run, *, action: str, error: BaseException, exit_code: int) -> None:
-    """Records a failed run, where the job has a ledger already: a first try that fails leaves nothing behind."""
-    if is_there(run.spark, run.runs):
-        record_run(run, action=action, status="failed", exit_code=exit_code, facts={"error": str(error)})
+def record_failure(run: Run, *, action: str, error: BrierlakeError) -> None:
+    """Records a failed or held run, where the job has a ledger already: a first try that fails leaves nothing behind.
+
+    A ledger that can't be written doesn't hide why the run failed.
+    """
+    status = "held" if isinstance(error, GateError) else "failed"
+    try:
+        if is_there(run.spark, run.runs):
+            record_run(run, action=action, status=status, exit_code=error.exit_code, facts={"error": str(error)})
+    except (StorageError, *STORAGE_FAULTS) as fault:
+        run.say(f"The failure could not be recorded: {reason_of(fault)}")

@@ -5,8 +5,10 @@ from datetime import date, datetime
 from typing import Any
 
 from brierlake.jobs.diagnose import Diagnosis
+from brierlake.jobs.plan import Plan
 from brierlake.jobs.run import Run
-from brierlake.jobs.score import Plan, Scored
+from brierlake.jobs.score import Scored
+from brierlake.lakehouse.windows import Scope
 from brierlake.registry import Candidate
 
 _SHOWN = 5
@@ -27,8 +29,28 @@ def summarise_score(run: Run, scored: Scored) -> dict[str, Any]:
         "predictions_version": scored.commit.version if scored.commit else None,
         "rows_scored": plan.rows - scored.rows_with_issue,
         "rows_with_issue": scored.rows_with_issue,
-        "issues": dict(scored.issues or {}),
+        "issues": dict(scored.issues),
         "diagnostics": summarise_diagnosis(scored.diagnosis) if scored.diagnosis else None,
+    }
+
+
+_ADDED_UP = ("windows_stale", "windows_current", "rows_in", "rows_scored", "rows_with_issue")
+
+
+def summarise_backfill(pieces: Sequence[Mapping[str, Any]], *, scope: Scope) -> dict[str, Any]:
+    """Several score runs as one: counts added up, everything else as the last run found it."""
+    statuses = {piece["status"] for piece in pieces}
+    status = next((each for each in ("published", "diagnosed") if each in statuses), "unchanged")
+    issues: dict[str, int] = {}
+    for piece in pieces:
+        issues = {text: issues.get(text, 0) + piece["issues"].get(text, 0) for text in {*issues, *piece["issues"]}}
+    return {
+        **pieces[-1],
+        **{name: sum(piece[name] for piece in pieces) for name in _ADDED_UP},
+        "status": status,
+        "scope": str(scope),
+        "issues": issues,
+        "run_ids": [piece["run_id"] for piece in pieces if piece["status"] != "unchanged"],
     }
 
 

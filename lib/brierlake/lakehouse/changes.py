@@ -6,8 +6,13 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from brierlake.config import FeaturesConfig
-from brierlake.lakehouse.tables import STORAGE_FAULTS, Pin
+from brierlake.lakehouse.tables import STORAGE_FAULTS, Pin, Table, read_detail
 from brierlake.lakehouse.windows import Window, window_start
+
+
+def has_change_feed(spark: SparkSession, table: Table) -> bool:
+    properties = read_detail(spark, table)["properties"] or {}
+    return str(properties.get("delta.enableChangeDataFeed", "false")).lower() == "true"
 
 
 def read_changes(spark: SparkSession, pin: Pin, *, since: int) -> DataFrame | None:
@@ -31,6 +36,8 @@ def read_changed_windows(
     """Returns the last version that changed each window since a version; null: nobody can tell."""
     if since > pin.version:
         return None  # the table was restored or made anew: its versions say nothing
+    if since == pin.version:
+        return {}
     changes = read_changes(spark, pin, since=since)
     if changes is None:
         return None

@@ -9,7 +9,14 @@ from pyspark.sql import types as T
 from brierlake.config import FeaturesConfig
 from brierlake.errors import ContractError, StorageError
 from brierlake.lakehouse.tables import STORAGE_FAULTS, Pin, condition_of, read_table, reason_of
-from brierlake.lakehouse.windows import Window, filter_condition, time_condition, validate_time_columns, window_start
+from brierlake.lakehouse.windows import (
+    Scope,
+    Window,
+    scope_condition,
+    time_condition,
+    validate_time_columns,
+    window_start,
+)
 from brierlake.schemas import PREDICTION_COLUMNS
 
 _OURS = {"window_start", *(each.name for each in PREDICTION_COLUMNS)}
@@ -44,9 +51,13 @@ def validate_columns(there: Collection[str], wanted: Iterable[str | None], *, ta
         raise ContractError.missing_columns(table, missing, there, asked_by=asked_by)
 
 
-def filter_windows(rows: DataFrame, features: FeaturesConfig, *, windows: Collection[Window]) -> DataFrame:
+def filter_scope(rows: DataFrame, features: FeaturesConfig, *, scope: Scope) -> DataFrame:
     """Keeps the rows of these windows; lets Delta skip files by the time column."""
-    return rows.where(time_condition(features, rows.schema, windows)).where(filter_condition(windows))
+    return rows.where(time_condition(features, rows.schema, scope)).where(scope_condition(scope))
+
+
+def filter_windows(rows: DataFrame, features: FeaturesConfig, *, windows: Collection[Window]) -> DataFrame:
+    return rows.transform(filter_scope, features, scope=Scope(touched=frozenset(windows)))
 
 
 def count_windows(rows: DataFrame, *, table: str) -> Mapping[Window, int]:

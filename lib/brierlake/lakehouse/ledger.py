@@ -4,8 +4,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
-from brierlake.lakehouse.tables import Table, append_rows, create_table
+from brierlake.lakehouse.tables import Table, append_rows, create_table, is_there, read_table
+from brierlake.lakehouse.windows import FULL, INCREMENTAL
 from brierlake.schemas import TableSpec
 
 
@@ -15,3 +17,29 @@ def append_records(spark: SparkSession, table: Table, spec: TableSpec, records: 
     rows = [tuple(record.get(name) for name in names) for record in records]
     create_table(spark, table, spec)
     append_rows(spark.createDataFrame(rows, schema=spec.schema).coalesce(1), table)
+
+
+def has_record(spark: SparkSession, table: Table, *, run_id: str) -> bool:
+    if not is_there(spark, table):
+        return False
+    rows = read_table(spark, table).where((F.col("run_id") == run_id) & (F.col("status") == "published"))
+    return not rows.isEmpty()
+
+
+def read_last_complete(spark: SparkSession, table: Table, *, job: str, features_id: str) -> int | None:
+    """Returns the features version up to which all windows are known to be current; null: nothing says so.
+
+    It is that of the last full or incremental run of the job, on the same features table, that published all that
+    it found stale; runs of some windows don't count, nor do failed ones or those that held a window back.
+    """
+    if not is_there(spark, table):
+        return None
+    runs = read_table(spark, table).where(
+        (F.col("job") == job)
+        & (F.col("action") == "score")
+        & (F.col("status") == "published")
+        & F.col("scope").isin(FULL, INCREMENTAL)
+        & (F.col("features_id") == features_id)
+    )
+    found = runs.agg(F.max("features_version")).collect()[0][0]
+    return None if found is None else int(found)

@@ -34,6 +34,7 @@ class WindowState:
     recipe: str
     features_version: int
     is_mixed: bool
+    issues: int = 0
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ def read_window_states(spark: SparkSession, table: Table, *, scope: Scope) -> Ma
         F.max("recipe").alias("recipe"),
         F.min("features_version").alias("features_version"),
         mixed.alias("is_mixed"),
+        F.count("issue").alias("issues"),
     )
     return {
         row["window_start"]: WindowState(
@@ -70,6 +72,7 @@ def read_window_states(spark: SparkSession, table: Table, *, scope: Scope) -> Ma
             recipe=row["recipe"],
             features_version=row["features_version"],
             is_mixed=row["is_mixed"],
+            issues=row["issues"],
         )
         for row in found.collect()
     }
@@ -156,6 +159,13 @@ def put_back(spark: SparkSession, table: Table, *, windows: Collection[Window], 
         replace_rows(former, table, where=filter_condition(windows), tag=tag)
     except STORAGE_FAULTS as error:
         raise StorageError.failed("restore", table.name, reason_of(error)) from error
+
+
+def count_run_rows(spark: SparkSession, table: Table, *, run_id: str) -> tuple[int, int]:
+    """Returns the rows that a run's windows hold now, and how many of them have an issue."""
+    rows = read_table(spark, table).where(F.col("run_id") == run_id)
+    found = rows.agg(F.count(F.lit(1)), F.count("issue")).collect()[0]
+    return int(found[0]), int(found[1])
 
 
 def read_issues(spark: SparkSession, table: Table, *, run_id: str, windows: Collection[Window]) -> Mapping[str, int]:

@@ -8,7 +8,6 @@ from delta.tables import DeltaTable
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from brierlake.config import LakehouseConfig
@@ -112,6 +111,8 @@ def _create(spark: SparkSession, table: Table, spec: TableSpec, *, job: str | No
     try:
         builder.execute()
     except STORAGE_FAULTS as error:
+        if is_there(spark, table):  # another run came first; whether its shape is ours is looked at next
+            return
         raise StorageError.failed("create", table.name, reason_of(error)) from error
 
 
@@ -165,8 +166,7 @@ def pin_table(spark: SparkSession, table: Table, *, setting: str) -> Pin:
 
 def read_version(spark: SparkSession, table: Table) -> int:
     """Returns the table's latest version; one Spark job."""
-    rows = spark.sql(f"DESCRIBE HISTORY {table.sql} LIMIT 1").select("version").collect()
-    return int(rows[0]["version"])
+    return int(spark.sql(f"DESCRIBE HISTORY {table.sql} LIMIT 1").collect()[0]["version"])
 
 
 def read_table(spark: SparkSession, table: Table, *, version: int | None = None) -> DataFrame:
@@ -196,6 +196,5 @@ def replace_rows(rows: DataFrame, table: Table, *, where: str, tag: str) -> None
 
 def find_commit(spark: SparkSession, table: Table, *, tag: str, most: int = 50) -> dict[str, Any] | None:
     """Returns the history row whose userMetadata is `tag`, looking at the last `most` commits; null: no such commit."""
-    history = spark.sql(f"DESCRIBE HISTORY {table.sql} LIMIT {most}")
-    rows = history.where(F.col("userMetadata") == F.lit(tag)).select("version", "operationMetrics").collect()
-    return rows[0].asDict(recursive=True) if rows else None
+    history = spark.sql(f"DESCRIBE HISTORY {table.sql} LIMIT {most}").collect()
+    return next((row.asDict(recursive=True) for row in history if row["userMetadata"] == tag), None)

@@ -14,35 +14,47 @@ from brierlake.errors import ConfigError, ContractError
 Window = date | None
 """First day of a window; null: the rows without a time, or all rows where there is no time column."""
 
+FULL, INCREMENTAL = "full", "incremental"
 _DAY_MICROS = 86_400_000_000
 
 
 @dataclass(frozen=True)
 class Scope:
-    """Which windows a run is about: all, or those that start in [start, end)."""
+    """Which windows a run is about: all, those that start in [start, end), or those that changes have touched."""
 
     start: date | None = None
     end: date | None = None
+    is_incremental: bool = False
+    touched: frozenset[Window] | None = None
+    """The windows of an incremental scope; null: not known yet, or any."""
 
     @property
     def is_full(self) -> bool:
-        return self.start is None and self.end is None
+        return self.start is None and self.end is None and self.touched is None
 
     def __str__(self) -> str:
-        return "full" if self.is_full else f"{self.start or ''}/{self.end or ''}"
+        if self.is_incremental:
+            return INCREMENTAL
+        return FULL if self.is_full else f"{self.start or ''}/{self.end or ''}"
 
     def has(self, window: Window) -> bool:
+        if self.touched is not None:
+            return window in self.touched
         if window is None:
             return self.is_full
         return (self.start is None or window >= self.start) and (self.end is None or window < self.end)
 
 
-def parse_scope(start: str | None, end: str | None, *, features: FeaturesConfig) -> Scope:
-    """Reads --from and --to: dates or UTC timestamps, half-open, at a window's edge.
+def parse_scope(start: str | None, end: str | None, *, features: FeaturesConfig, is_incremental: bool = False) -> Scope:
+    """Reads --from and --to: dates or UTC timestamps, half-open, at a window's edge; without them the scope is whole.
 
     Raises:
-        ConfigError: A bound is no date, doesn't start a window, or the scope is empty.
+        ConfigError: A bound is no date, doesn't start a window, the scope is empty, or needs windows.
     """
+    if is_incremental and not (start or end):
+        if not (features.event_at or features.window_column):
+            raise ConfigError.no_windows(INCREMENTAL)
+        return Scope(is_incremental=True)
     if (start or end) and not (features.event_at or features.window_column):
         raise ConfigError.bad_window(
             start or end or "", "needs windows: set features.event_at or features.window_column."
@@ -81,7 +93,9 @@ def split_by_month(scope: Scope) -> list[Scope]:
 
 
 def whole_months(scope: Scope) -> Scope:
-    """Returns the scope widened to the months that it touches."""
+    """Returns the scope widened to the months that it touches; to all of them where only their names are known."""
+    if scope.touched is not None:
+        return Scope()
     start = scope.start.replace(day=1) if scope.start else None
     end = _next_month(scope.end - timedelta(days=1)) if scope.end else None
     return Scope(start, end)
@@ -152,22 +166,38 @@ def _spans(days: list[date]) -> list[tuple[date, date]]:
     return spans
 
 
-def time_condition(features: FeaturesConfig, schema: T.StructType, windows: Collection[Window]) -> str:
+def time_condition(features: FeaturesConfig, schema: T.StructType, scope: Scope) -> str:
     """Returns a SQL condition on the time column itself, by which Delta can skip files; it may let more through."""
-    days = [each for each in windows if each is not None]
     column = features.window_column or features.event_at
-    if column is None or len(days) < len(windows) or not days:
+    if column is None:
         return "true"
-    first, last = min(days), max(days)
-    end = _next_month(last) if features.window == "month" else last + timedelta(days=1)
-    if isinstance(schema[column].dataType, T.TimestampType):
-        bounds = [f"timestamp_micros({(each - date(1970, 1, 1)).days * _DAY_MICROS})" for each in (first, end)]
-    else:
-        bounds = [f"DATE'{each}'" for each in (first, end)]
-    return f"`{column}` >= {bounds[0]} AND `{column}` < {bounds[1]}"
+    bounds = _bounds(scope, features)
+    is_timed = isinstance(schema[column].dataType, T.TimestampType)
+    parts = [
+        f"`{column}` {sign} {_literal(day, is_timed=is_timed)}"
+        for sign, day in zip((">=", "<"), bounds, strict=True)
+        if day is not None
+    ]
+    return " AND ".join(parts) or "true"
+
+
+def _bounds(scope: Scope, features: FeaturesConfig) -> tuple[date | None, date | None]:
+    if scope.touched is None:
+        return scope.start, scope.end
+    days = [each for each in scope.touched if each is not None]
+    if not days or None in scope.touched:
+        return None, None
+    last = max(days)
+    return min(days), _next_month(last) if features.window == "month" else last + timedelta(days=1)
+
+
+def _literal(day: date, *, is_timed: bool) -> str:
+    return f"timestamp_micros({(day - date(1970, 1, 1)).days * _DAY_MICROS})" if is_timed else f"DATE'{day}'"
 
 
 def scope_condition(scope: Scope, *, column: str = "window_start") -> str:
+    if scope.touched is not None:
+        return filter_condition(scope.touched, column=column)
     parts = [f"{column} >= DATE'{scope.start}'"] if scope.start else []
     parts += [f"{column} < DATE'{scope.end}'"] if scope.end else []
     return " AND ".join(parts) or "true"
