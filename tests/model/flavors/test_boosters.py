@@ -12,8 +12,10 @@ from pyspark.sql import functions as F
 
 from brierlake.errors import ContractError
 
-xgboost = pytest.importorskip("xgboost", reason="needs the extra `flavors`")
-lightgbm = pytest.importorskip("lightgbm", reason="needs the extra `flavors`")
+xgboost = pytest.importorskip("xgboost", reason="xgboost and lightgbm come with the extra `flavors`")
+lightgbm = pytest.importorskip("lightgbm", reason="xgboost and lightgbm come with the extra `flavors`")
+
+pytestmark = pytest.mark.slow
 
 NUMBERS = ["a", "b", "c"]
 SMALL = {"n_estimators": 5, "n_jobs": 1}

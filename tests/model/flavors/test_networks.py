@@ -16,11 +16,12 @@ from pyspark.sql import functions as F
 from brierlake.errors import ContractError
 from brierlake.model import Contract, prepare_adapter
 
+torch = pytest.importorskip("torch", reason="torch and keras come with the extra `flavors`")
 os.environ.setdefault("KERAS_BACKEND", "torch")  # executors take it over
-torch = pytest.importorskip("torch", reason="needs the extra `flavors`")
-keras = pytest.importorskip("keras", reason="needs the extra `flavors`")
+keras = pytest.importorskip("keras", reason="torch and keras come with the extra `flavors`")
 
 pytestmark = [
+    pytest.mark.slow,
     # Keras on torch, in its own code
     pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"),
 ]
