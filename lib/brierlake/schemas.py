@@ -101,83 +101,93 @@ _PROVENANCE = [
     column("computed_at", _TIME, "when (UTC)", nullable=False),
 ]
 
-CELL_FIELDS = [
-    column(
-        "cell_id", _LONG, "upper edge of the cell in units of 1e-10; 0: p = 0; 10000000001: p = 1; null: no probability"
-    ),
-    column("outcome", _INT, "1: the positive class; 0: another; null: no label yet"),
-    column("n", _LONG, "rows", nullable=False),
-    column("sum_d", _DOUBLE, "sum of d = p - centre of the cell"),
-    column("sum_d2", _DOUBLE, "sum of d^2"),
-    column("sum_d3", _DOUBLE, "sum of d^3"),
-    column("sum_d4", _DOUBLE, "sum of d^4"),
-]
+CELL_FIELDS = T.StructType(
+    [
+        column(
+            "cell_id",
+            _LONG,
+            "upper edge of the cell in units of 1e-10; 0: p = 0; 10000000001: p = 1; null: no probability",
+        ),
+        column("outcome", _INT, "1: the positive class; 0: another; null: no label yet"),
+        column("n", _LONG, "rows", nullable=False),
+        column("sum_d", _DOUBLE, "sum of d = p - centre of the cell"),
+        column("sum_d2", _DOUBLE, "sum of d^2"),
+        column("sum_d3", _DOUBLE, "sum of d^3"),
+        column("sum_d4", _DOUBLE, "sum of d^4"),
+    ]
+)
 
 CELLS = TableSpec(
     T.StructType([*_DIAGNOSTIC_KEY, *CELL_FIELDS, *_PROVENANCE]), key=(*DIAGNOSTIC_KEY, "cell_id", "outcome")
 )
 
-METRIC_FIELDS = [
-    column("n_rows", _LONG, "rows predicted, with or without a probability"),
-    column("n_scored", _LONG, "rows with a probability"),
-    column("n_labelled", _LONG, "rows with a probability and a label"),
-    column("n_events", _LONG, "labelled rows of the positive class"),
-    column("coverage", _DOUBLE, "n_labelled / n_scored, 0 to 1"),
-    column("label_status", _STRING, "none, preliminary (early labels are a biased sample) or complete"),
-    column("mean_probability", _DOUBLE, "over scored rows"),
-    column("expected_brier", _DOUBLE, "mean p(1-p) over scored rows: the Brier score if calibrated; needs no label"),
-    column("expected_brier_sd", _DOUBLE, "its standard deviation if calibrated, over scored rows"),
-    column("drift_psi", _DOUBLE, "population stability index against the reference, natural log, 20 bins; 0: same"),
-    column("drift_js", _DOUBLE, "Jensen-Shannon divergence against the reference, base 2, 0 to 1"),
-    column("base_rate", _DOUBLE, "n_events / n_labelled"),
-    column("mean_probability_labelled", _DOUBLE, "over labelled rows"),
-    column("brier", _DOUBLE, "mean (p-y)^2 over labelled rows, 0 to 1, smaller is better"),
-    column("brier_se", _DOUBLE, "its standard error"),
-    column("brier_low", _DOUBLE, "lower end of the interval; null: withheld"),
-    column("brier_high", _DOUBLE, "upper end of the interval; null: withheld"),
-    column("interval_status", _STRING, "shown, rough or withheld"),
-    column("reference_brier", _DOUBLE, "Brier score of always saying the base rate"),
-    column("skill", _DOUBLE, "1 - brier / reference_brier; 1: perfect, 0: no better than the base rate"),
-    column("skill_se", _DOUBLE, "its standard error (delta method)"),
-    column("expected_brier_labelled", _DOUBLE, "mean p(1-p) over labelled rows"),
-    column("spiegelhalter_z", _DOUBLE, "(brier - expected) / null SD; near normal(0, 1) if calibrated"),
-    column("reliability", _DOUBLE, "Murphy's term on 10 bins, smaller is better"),
-    column("resolution", _DOUBLE, "Murphy's term on 10 bins, larger is better"),
-    column("uncertainty", _DOUBLE, "base_rate (1 - base_rate)"),
-    column("within_bin_variance", _DOUBLE, "makes Murphy's terms add up: brier = rel - res + unc + wbv - wbc"),
-    column("within_bin_covariance", _DOUBLE, "see within_bin_variance"),
-    column("miscalibration", _DOUBLE, "CORP, from isotonic recalibration; 0: calibrated"),
-    column("discrimination", _DOUBLE, "CORP, larger is better"),
-    column("corp_error", _DOUBLE, "estimated error of the two from computing them on cells"),
-    column("calibration_intercept", _DOUBLE, "Cox: a in logit P(y) = a + b logit p; 0 if calibrated"),
-    column("calibration_slope", _DOUBLE, "Cox: b; 1 if calibrated, below 1: too extreme"),
-    column("calibration_status", _STRING, "ok, or why there is no intercept and slope"),
-    column("ece", _DOUBLE, "expected calibration error on 10 bins"),
-    column("mce", _DOUBLE, "largest calibration error of a bin"),
-    column("log_loss", _DOUBLE, "mean negative log likelihood, natural log"),
-    column("log_loss_status", _STRING, "ok, or why there is none"),
-]
+METRIC_FIELDS = T.StructType(
+    [
+        column("n_rows", _LONG, "rows predicted, with or without a probability"),
+        column("n_scored", _LONG, "rows with a probability"),
+        column("n_labelled", _LONG, "rows with a probability and a label"),
+        column("n_events", _LONG, "labelled rows of the positive class"),
+        column("coverage", _DOUBLE, "n_labelled / n_scored, 0 to 1"),
+        column("label_status", _STRING, "none, preliminary (early labels are a biased sample) or complete"),
+        column("mean_probability", _DOUBLE, "over scored rows"),
+        column(
+            "expected_brier", _DOUBLE, "mean p(1-p) over scored rows: the Brier score if calibrated; needs no label"
+        ),
+        column("expected_brier_sd", _DOUBLE, "its standard deviation if calibrated, over scored rows"),
+        column("drift_psi", _DOUBLE, "population stability index against the reference, natural log, 20 bins; 0: same"),
+        column("drift_js", _DOUBLE, "Jensen-Shannon divergence against the reference, base 2, 0 to 1"),
+        column("base_rate", _DOUBLE, "n_events / n_labelled"),
+        column("mean_probability_labelled", _DOUBLE, "over labelled rows"),
+        column("brier", _DOUBLE, "mean (p-y)^2 over labelled rows, 0 to 1, smaller is better"),
+        column("brier_se", _DOUBLE, "its standard error"),
+        column("brier_low", _DOUBLE, "lower end of the interval; null: withheld"),
+        column("brier_high", _DOUBLE, "upper end of the interval; null: withheld"),
+        column("interval_status", _STRING, "shown, rough or withheld"),
+        column("reference_brier", _DOUBLE, "Brier score of always saying the base rate"),
+        column("skill", _DOUBLE, "1 - brier / reference_brier; 1: perfect, 0: no better than the base rate"),
+        column("skill_se", _DOUBLE, "its standard error (delta method)"),
+        column("expected_brier_labelled", _DOUBLE, "mean p(1-p) over labelled rows"),
+        column("spiegelhalter_z", _DOUBLE, "(brier - expected) / null SD; near normal(0, 1) if calibrated"),
+        column("reliability", _DOUBLE, "Murphy's term on 10 bins, smaller is better"),
+        column("resolution", _DOUBLE, "Murphy's term on 10 bins, larger is better"),
+        column("uncertainty", _DOUBLE, "base_rate (1 - base_rate)"),
+        column("within_bin_variance", _DOUBLE, "makes Murphy's terms add up: brier = rel - res + unc + wbv - wbc"),
+        column("within_bin_covariance", _DOUBLE, "see within_bin_variance"),
+        column("miscalibration", _DOUBLE, "CORP, from isotonic recalibration; 0: calibrated"),
+        column("discrimination", _DOUBLE, "CORP, larger is better"),
+        column("corp_error", _DOUBLE, "estimated error of the two from computing them on cells"),
+        column("calibration_intercept", _DOUBLE, "Cox: a in logit P(y) = a + b logit p; 0 if calibrated"),
+        column("calibration_slope", _DOUBLE, "Cox: b; 1 if calibrated, below 1: too extreme"),
+        column("calibration_status", _STRING, "ok, or why there is no intercept and slope"),
+        column("ece", _DOUBLE, "expected calibration error on 10 bins"),
+        column("mce", _DOUBLE, "largest calibration error of a bin"),
+        column("log_loss", _DOUBLE, "mean negative log likelihood, natural log"),
+        column("log_loss_status", _STRING, "ok, or why there is none"),
+    ]
+)
 
 _FROM_CELLS = [*_PROVENANCE, column("cells_version", _LONG, "version of the cells table that it was made from")]
 
 METRICS = TableSpec(T.StructType([*_DIAGNOSTIC_KEY, *METRIC_FIELDS, *_FROM_CELLS]), key=DIAGNOSTIC_KEY)
 
-RELIABILITY_FIELDS = [
-    column("kind", _STRING, "bins_10, bins_20, or corp: a block of the isotonic fit"),
-    column("position", _INT, "of the bin or block, from 0"),
-    column("lower", _DOUBLE, "lower edge; of a block: its smallest probability"),
-    column("upper", _DOUBLE, "upper edge, inclusive; of a block: its largest probability"),
-    column("n_scored", _LONG, "rows with a probability"),
-    column("n_labelled", _LONG, "rows with a label too"),
-    column("n_events", _LONG, "labelled rows of the positive class"),
-    column("mean_probability", _DOUBLE, "over scored rows"),
-    column("mean_probability_labelled", _DOUBLE, "over labelled rows"),
-    column("event_rate", _DOUBLE, "n_events / n_labelled"),
-    column("event_rate_low", _DOUBLE, "Wilson interval of the event rate"),
-    column("event_rate_high", _DOUBLE, "Wilson interval of the event rate"),
-    column("band_low", _DOUBLE, "consistency band: where a calibrated model's fit would lie; null: not computed"),
-    column("band_high", _DOUBLE, "consistency band; null: not computed"),
-]
+RELIABILITY_FIELDS = T.StructType(
+    [
+        column("kind", _STRING, "bins_10, bins_20, or corp: a block of the isotonic fit"),
+        column("position", _INT, "of the bin or block, from 0"),
+        column("lower", _DOUBLE, "lower edge; of a block: its smallest probability"),
+        column("upper", _DOUBLE, "upper edge, inclusive; of a block: its largest probability"),
+        column("n_scored", _LONG, "rows with a probability"),
+        column("n_labelled", _LONG, "rows with a label too"),
+        column("n_events", _LONG, "labelled rows of the positive class"),
+        column("mean_probability", _DOUBLE, "over scored rows"),
+        column("mean_probability_labelled", _DOUBLE, "over labelled rows"),
+        column("event_rate", _DOUBLE, "n_events / n_labelled"),
+        column("event_rate_low", _DOUBLE, "Wilson interval of the event rate"),
+        column("event_rate_high", _DOUBLE, "Wilson interval of the event rate"),
+        column("band_low", _DOUBLE, "consistency band: where a calibrated model's fit would lie; null: not computed"),
+        column("band_high", _DOUBLE, "consistency band; null: not computed"),
+    ]
+)
 
 RELIABILITY = TableSpec(
     T.StructType([*_DIAGNOSTIC_KEY, *RELIABILITY_FIELDS, *_FROM_CELLS]), key=(*DIAGNOSTIC_KEY, "kind", "position")

@@ -5,8 +5,9 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from brierlake.brier import CELL_FIELDS, compute_cells, compute_values, merge_cells
+from brierlake.brier import compute_cells, compute_values, merge_cells
 from brierlake.brier.grid import cell_of
+from brierlake.schemas import CELL_FIELDS
 
 SCHEMA = "day date, probability double, outcome int"
 MONDAY = dt.date(2024, 1, 1)

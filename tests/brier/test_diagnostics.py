@@ -8,10 +8,7 @@ import pandas as pd
 import pytest
 from pyspark.sql import types as T
 
-from brierlake import schemas
 from brierlake.brier import (
-    METRIC_FIELDS,
-    RELIABILITY_FIELDS,
     Metrics,
     ReliabilityRow,
     diagnostics,
@@ -23,7 +20,7 @@ from brierlake.brier import (
     tally_values,
     weighted_brier,
 )
-from brierlake.brier.fields import CELL_FIELDS
+from brierlake.schemas import CELL_FIELDS, METRIC_FIELDS, RELIABILITY_FIELDS
 
 SPARK_TYPES = {int: {T.LongType(), T.IntegerType()}, float: {T.DoubleType()}, str: {T.StringType()}}
 
@@ -38,18 +35,6 @@ def test_records_have_the_declared_columns(record: type, fields: T.StructType) -
             next(arg for arg in typing.get_args(hint) if arg is not types.NoneType) if typing.get_args(hint) else hint
         )
         assert field.dataType in SPARK_TYPES[kind], field.name
-
-
-@pytest.mark.parametrize(
-    ("fields", "columns"),
-    [
-        (CELL_FIELDS, schemas.CELL_FIELDS),
-        (METRIC_FIELDS, schemas.METRIC_FIELDS),
-        (RELIABILITY_FIELDS, schemas.RELIABILITY_FIELDS),
-    ],
-)
-def test_tables_hold_the_columns_that_are_filled(fields: T.StructType, columns: list[T.StructField]) -> None:
-    assert [(field.name, field.dataType) for field in fields] == [(column.name, column.dataType) for column in columns]
 
 
 @pytest.mark.parametrize("fields", [CELL_FIELDS, METRIC_FIELDS, RELIABILITY_FIELDS])

@@ -8,8 +8,6 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from brierlake.brier import (
-    METRIC_FIELDS,
-    RELIABILITY_FIELDS,
     compute_cells,
     compute_metrics,
     corp_blocks,
@@ -20,6 +18,7 @@ from brierlake.brier import (
     population_stability_index,
     tally_rows,
 )
+from brierlake.schemas import METRIC_FIELDS, RELIABILITY_FIELDS
 
 BY = ["job", "day", "version"]
 

@@ -29,8 +29,7 @@ from brierlake.brier.decomposition import (
     labelled_bins,
 )
 from brierlake.brier.drift import jensen_shannon_divergence, population_stability_index
-from brierlake.brier.fields import CELL_FIELDS, METRIC_FIELDS, RELIABILITY_FIELDS
-from brierlake.brier.keyed import compute_metrics
+from brierlake.brier.keyed import compute_metrics, judge_cells, metrics_schema
 from brierlake.brier.metrics import Metrics, diagnostics, tally_metrics
 from brierlake.brier.murphy import MurphyCurve, murphy_curve
 from brierlake.brier.reliability import ReliabilityRow, corp_blocks, display_bins
@@ -38,9 +37,6 @@ from brierlake.brier.rows import MulticlassBrier, WeightedBrier, multiclass_brie
 from brierlake.brier.tally import Tally, tally_cells, tally_distinct, tally_rows, tally_values
 
 __all__ = [
-    "CELL_FIELDS",
-    "METRIC_FIELDS",
-    "RELIABILITY_FIELDS",
     "BiasCorrected",
     "Bins",
     "ClusterSums",
@@ -74,10 +70,12 @@ __all__ = [
     "display_bins",
     "expected_calibration_error",
     "jensen_shannon_divergence",
+    "judge_cells",
     "kernel_calibration_error",
     "labelled_bins",
     "maximum_calibration_error",
     "merge_cells",
+    "metrics_schema",
     "multiclass_brier",
     "murphy_curve",
     "paired_difference",

@@ -7,7 +7,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from brierlake.brier import grid
-from brierlake.brier.fields import CELL_FIELDS
+from brierlake.schemas import CELL_FIELDS
 
 _SUMS: Final = ("sum_d", "sum_d2", "sum_d3", "sum_d4")
 

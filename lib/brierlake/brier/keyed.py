@@ -1,22 +1,32 @@
-"""Metrics of every key of a cells table, each computed by one numpy function inside Spark."""
+"""Metrics of every key of a cells table by one numpy function: inside Spark, or here where there are few."""
 
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from brierlake.brier.fields import METRIC_FIELDS, RELIABILITY_FIELDS
+from brierlake.brier.grid import FloatArray
 from brierlake.brier.inference import validate_level
 from brierlake.brier.metrics import tally_metrics
 from brierlake.brier.reliability import corp_blocks, display_bins
 from brierlake.brier.tally import Tally, tally_cells
+from brierlake.schemas import METRIC_FIELDS, RELIABILITY_FIELDS
 
 _SUMS: Final = ["sum_d", "sum_d2", "sum_d3", "sum_d4"]
+_FLAGS: Final = ["is_reference", "has_bands"]
+_VALUES: Final = ["cell_id", "outcome", "n", *_SUMS, *_FLAGS]
 _ROWS: Final = T.ArrayType(RELIABILITY_FIELDS, containsNull=False)
 _RESULT: Final = T.StructType([*METRIC_FIELDS.fields, T.StructField("bins", _ROWS), T.StructField("blocks", _ROWS)])
+
+
+def metrics_schema(cells: T.StructType, *, by: Sequence[str]) -> T.StructType:
+    """What `compute_metrics` makes of cells with this schema; `judge_cells` gives records of it."""
+    return T.StructType([*(cells[name] for name in by), *_RESULT])
 
 
 def compute_metrics(cells: DataFrame, *, by: Sequence[str], level: float = 0.95) -> DataFrame:
@@ -27,15 +37,9 @@ def compute_metrics(cells: DataFrame, *, by: Sequence[str], level: float = 0.95)
     null, and a key that has nothing else is left out); `has_bands`, one value per key, asks for consistency bands.
     """
     validate_level(level)
-    values = [field.name for field in cells.schema.fields if field.name not in by]
-    flags = {name: F.col(name) if name in values else F.lit(False) for name in ("is_reference", "has_bands")}
+    flags = {name: F.col(name) if name in cells.columns else F.lit(False) for name in _FLAGS}
     chosen = cells.select(
-        *by,
-        "cell_id",
-        "outcome",
-        "n",
-        *_SUMS,
-        *(F.coalesce(flag, F.lit(False)).alias(name) for name, flag in flags.items()),
+        *by, *_VALUES[: -len(_FLAGS)], *(F.coalesce(flag, F.lit(False)).alias(name) for name, flag in flags.items())
     )
     keys = [field for field in chosen.schema.fields if field.name in by]
     # one struct, not forty columns: turning each column of one row into Arrow costs more than the statistics do
@@ -47,22 +51,48 @@ def compute_metrics(cells: DataFrame, *, by: Sequence[str], level: float = 0.95)
 
 def _metrics_of_key(by: list[str], level: float) -> Callable[[tuple[object, ...], pd.DataFrame], pd.DataFrame]:
     def metrics_of_key(key: tuple[object, ...], cells: pd.DataFrame) -> pd.DataFrame:
-        is_reference = cells["is_reference"].to_numpy(bool)
-        if is_reference.all():
+        result = _judged({name: cells[name].to_numpy(float) for name in _VALUES}, level)
+        if result is None:
             return pd.DataFrame(columns=[*by, "result"])
-        own = cells[~is_reference]
-        tally, reference = _tally(own), _tally(cells[is_reference]) if is_reference.any() else None
-        blocks = corp_blocks(tally, has_bands=bool(own["has_bands"].iloc[0]), level=level)
-        result = {
-            **vars(tally_metrics(tally, reference=reference, level=level)),
-            "bins": [vars(row) for row in display_bins(tally, level=level)],
-            "blocks": [vars(row) for row in blocks],
-        }
         return pd.DataFrame({**{name: [value] for name, value in zip(by, key, strict=True)}, "result": [result]})
 
     return metrics_of_key
 
 
-def _tally(cells: pd.DataFrame) -> Tally:
-    cell_id, outcome, n = (cells[name].to_numpy(float) for name in ("cell_id", "outcome", "n"))
-    return tally_cells(cell_id, outcome, n, cells[_SUMS].to_numpy(float))
+def judge_cells(cells: pa.Table, *, by: Sequence[str], level: float = 0.95) -> list[dict[str, Any]]:
+    """The rows of `compute_metrics` as records, for few keys: what Spark takes to start is more than they cost."""
+    validate_level(level)
+    records = ((key, _judged(values, level)) for key, values in _by_key(cells, list(by)))
+    return [{**key, **result} for key, result in records if result is not None]
+
+
+def _by_key(cells: pa.Table, by: list[str]) -> Iterator[tuple[dict[str, Any], Mapping[str, FloatArray]]]:
+    there = [name for name in _VALUES if name in cells.column_names]
+    grouped = cells.group_by(by).aggregate([(name, "list") for name in there])
+    lists = {name: grouped.column(f"{name}_list").combine_chunks() for name in there}
+    for slot, key in enumerate(grouped.select(by).to_pylist()):
+        found = {name: _floats(lists[name][slot].values) for name in there}
+        yield key, {name: found.get(name, np.zeros(len(found["n"]))) for name in _VALUES}
+
+
+def _floats(values: pa.Array) -> FloatArray:
+    return np.asarray(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), np.float64)
+
+
+def _judged(values: Mapping[str, FloatArray], level: float) -> dict[str, Any] | None:
+    is_reference = values["is_reference"] > 0
+    if is_reference.all():
+        return None
+    tally = _tally(values, ~is_reference)
+    reference = _tally(values, is_reference) if is_reference.any() else None
+    blocks = corp_blocks(tally, has_bands=bool(values["has_bands"][~is_reference][0] > 0), level=level)
+    return {
+        **vars(tally_metrics(tally, reference=reference, level=level)),
+        "bins": [vars(row) for row in display_bins(tally, level=level)],
+        "blocks": [vars(row) for row in blocks],
+    }
+
+
+def _tally(values: Mapping[str, FloatArray], keep: np.ndarray[Any, np.dtype[np.bool_]]) -> Tally:
+    cell_id, outcome, n = (values[name][keep] for name in ("cell_id", "outcome", "n"))
+    return tally_cells(cell_id, outcome, n, np.stack([values[name][keep] for name in _SUMS], axis=1))

@@ -7,21 +7,22 @@ from datetime import date, datetime
 from functools import cached_property
 from typing import Literal
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from brierlake.brier import merge_cells
 from brierlake.config import ReferenceWindow
 from brierlake.jobs.run import Run
-from brierlake.lakehouse.diagnostics import Made
+from brierlake.lakehouse.diagnostics import Made, local_frame
 from brierlake.lakehouse.predictions import WindowState
-from brierlake.lakehouse.tables import Pin
+from brierlake.lakehouse.tables import Pin, Table
 from brierlake.lakehouse.windows import Window, filter_condition, month_of
 from brierlake.schemas import DIAGNOSTIC_KEY, TableSpec
 
-ROLE = "champion"
 GROUP = DIAGNOSTIC_KEY[2:]
 """Key of a group of cells within one job and role."""
+
+_TARGET = "struct<grain: string, window_start: date, model_name: string, model_version: int, is_reference: boolean>"
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,13 @@ class Task:
     """
 
     run: Run
+    role: str
+    predictions: Table
     states: Mapping[Window, WindowState]
     made: Mapping[Window, Made]
     stale: tuple[Window, ...]
     labels: Pin | None
+    as_of: datetime
 
     @property
     def months(self) -> set[Window]:
@@ -45,6 +49,17 @@ class Task:
     def kept(self) -> tuple[Window, ...]:
         """Windows of the same months whose cells stay."""
         return tuple(each for each in self.states if month_of(each) in self.months and each not in self.stale)
+
+    @property
+    def read(self) -> tuple[Window, ...]:
+        """Windows whose rows are counted: slices of a month are counted whole."""
+        diagnostics = self.run.config.diagnostics
+        is_whole = diagnostics.slices and diagnostics.slice_grain == "month"
+        return (*self.stale, *self.kept) if is_whole else self.stale
+
+    @property
+    def rows(self) -> int:
+        return sum(self.states[window].rows for window in self.read if window in self.states)
 
     @cached_property
     def known(self) -> list[date]:
@@ -69,16 +84,16 @@ class Task:
         parts = [f"{each}={held[each]}" for each in sorted(held, key=str) if grain == "all" or month_of(each) == window]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
-    def as_of(self, grain: str, window: Window) -> datetime:
+    def labels_as_of(self, grain: str, window: Window) -> datetime:
         """Up to when labels count in a figure: for several windows, the earliest of theirs."""
         if grain == "window":
-            return self.run.started_at
+            return self.as_of
         others = [
             each.labels_as_of
             for other, each in self.made.items()
             if other not in self.stale and (grain == "all" or month_of(other) == window) and each.labels_as_of
         ]
-        return min([self.run.started_at, *others])
+        return min([self.as_of, *others])
 
 
 def with_groups(
@@ -123,45 +138,69 @@ def as_months(cells: DataFrame, *, window: str) -> DataFrame:
 
 def as_metric_cells(cells: DataFrame, *, task: Task, reference: Literal["previous"] | ReferenceWindow) -> DataFrame:
     """Cells by the keys that metrics are wanted for: versions and as published; with those that drift compares with."""
-    total = cells.where("grain = 'month'").withColumns(
-        {"grain": F.lit("all"), "window_start": F.lit(None).cast("date")}
+    own = F.expr(" OR ".join(_judged_condition(task, grain) for grain in ("window", "month")))
+    is_month = F.col("grain") == "month"
+    targets = [
+        *(F.when(own, _target(is_published=each)) for each in (False, True)),
+        *(F.when(is_month, _target(grain="all", is_published=each)) for each in (False, True)),
+    ]
+    served = F.transform(
+        "served", lambda each: _target(grain=each["grain"], window=each["window_start"], is_reference=True)
     )
-    wanted = cells.where(" OR ".join(_judged_condition(task, grain) for grain in ("window", "month")))
-    by_version = wanted.unionByName(total).withColumn("is_reference", F.lit(False))
-    published = by_version.withColumns(
-        {"model_name": F.lit(None).cast("string"), "model_version": F.lit(None).cast("int")}
+    wanted = F.filter(F.concat(F.array(*targets), F.coalesce(served, F.array())), lambda each: each.isNotNull())
+    values = ("slice_key", "slice_value", "cell_id", "outcome", "n", "sum_d", "sum_d2", "sum_d3", "sum_d4")
+    keyed = (
+        _with_served(cells, task=task, reference=reference)
+        .select(*values, F.explode(wanted).alias("target"))
+        .select("target.*", *values)
     )
-    compared = _with_reference(cells, task=task, reference=reference)
-    keyed = by_version.unionByName(published).unionByName(compared)
     merged = merge_cells(keyed, by=[*GROUP, "is_reference"])
     return merged.withColumn("has_bands", F.col("slice_key").isNull() & F.col("model_name").isNull())
+
+
+def _target(
+    *,
+    grain: str | Column | None = None,
+    window: Column | None = None,
+    is_published: bool = True,
+    is_reference: bool = False,
+) -> Column:
+    """The key that a cell counts in: its own grain and window where none is given, and the total has no window."""
+    none = F.lit(None)
+    start = window if window is not None else F.col("window_start") if grain is None else none
+    return F.struct(
+        F.col("grain") if grain is None else F.lit(grain),
+        start,
+        none if is_published else F.col("model_name"),
+        none if is_published else F.col("model_version"),
+        F.lit(is_reference),
+    ).cast(_TARGET)
 
 
 def _judged_condition(task: Task, grain: str) -> str:
     return f"(grain = '{grain}' AND {filter_condition(list(task.judged(grain)))})"
 
 
-def _with_reference(cells: DataFrame, *, task: Task, reference: Literal["previous"] | ReferenceWindow) -> DataFrame:
-    """Cells of the reference, once for each window that is compared with it, as published."""
-    served = [(grain, each, before) for grain in ("window", "month") for each, before in task.judged(grain).items()]
+def _with_served(cells: DataFrame, *, task: Task, reference: Literal["previous"] | ReferenceWindow) -> DataFrame:
+    """Adds `served`: the windows and months that are compared with the one that a cell is of; null: none."""
+    targets = [(grain, each, before) for grain in ("window", "month") for each, before in task.judged(grain).items()]
+    kind = "served array<struct<grain: string, window_start: date>>"
+    spark = task.run.spark
     if isinstance(reference, ReferenceWindow):
-        inside = f"window_start >= DATE'{reference.start}' AND window_start < DATE'{reference.end}'"
-        rows = [(grain, each) for grain, each, _ in served]
-        targets = task.run.spark.createDataFrame(rows, schema="grain string, served date")
         # a fixed range is made of windows; months are compared with the whole of it too
-        referred = cells.where("grain = 'window'").where(inside).drop("grain").join(F.broadcast(targets), how="cross")
-    else:
-        rows_before = [(grain, each, before) for grain, each, before in served if before is not None]
-        pairs = task.run.spark.createDataFrame(rows_before, schema="grain string, served date, window_start date")
-        referred = cells.join(F.broadcast(pairs), on=["grain", "window_start"], how="inner")
-    return referred.withColumns(
-        {
-            "window_start": F.col("served"),
-            "model_name": F.lit(None).cast("string"),
-            "model_version": F.lit(None).cast("int"),
-            "is_reference": F.lit(True),
-        }
-    ).select(*cells.columns, "is_reference")
+        all_of_them = [{"grain": grain, "window_start": each} for grain, each, _ in targets]
+        inside = (
+            f"grain = 'window' AND window_start >= DATE'{reference.start}' AND window_start < DATE'{reference.end}'"
+        )
+        crossed = cells.join(F.broadcast(local_frame(spark, [{"served": all_of_them}], kind)), how="cross")
+        return crossed.withColumn("served", F.when(F.expr(inside), F.col("served")))
+    pairs = [
+        {"grain": grain, "window_start": before, "served": [{"grain": grain, "window_start": each}]}
+        for grain, each, before in targets
+        if before is not None
+    ]
+    frame = local_frame(spark, pairs, f"grain string, window_start date, {kind}")
+    return cells.join(F.broadcast(frame), on=["grain", "window_start"], how="left")
 
 
 def as_reliability(metrics: DataFrame) -> DataFrame:
@@ -174,15 +213,21 @@ def with_provenance(rows: DataFrame, *, task: Task, spec: TableSpec) -> DataFram
     run = task.run
     keys = [("window", each) for each in task.judged("window")] + [("month", each) for each in task.judged("month")]
     made = [
-        (grain, each, task.source_id(grain, each), task.as_of(grain, each)) for grain, each in [*keys, ("all", None)]
+        {
+            "source_grain": grain,
+            "source_window": each,
+            "predictions_id": task.source_id(grain, each),
+            "labels_as_of": task.labels_as_of(grain, each),
+        }
+        for grain, each in [*keys, ("all", None)]
     ]
-    sources = run.spark.createDataFrame(
-        made, schema="source_grain string, source_window date, predictions_id string, labels_as_of timestamp"
+    sources = local_frame(
+        run.spark, made, "source_grain string, source_window date, predictions_id string, labels_as_of timestamp"
     )
     is_same = (F.col("grain") == F.col("source_grain")) & F.col("window_start").eqNullSafe(F.col("source_window"))
     added = {
         "job": F.lit(run.config.job),
-        "role": F.lit(ROLE),
+        "role": F.lit(task.role),
         "labels_version": F.lit(task.labels.version if task.labels else None),
         "run_id": F.lit(run.run_id),
         "computed_at": F.lit(run.started_at),

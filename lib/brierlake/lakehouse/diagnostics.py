@@ -1,15 +1,26 @@
-"""The tables of diagnostics: what their windows were made from, and replacing what is out of date."""
+"""The tables of diagnostics: what they hold now, what that was made from, and replacing what is out of date."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, cast
 
-from pyspark.sql import DataFrame, Row, SparkSession
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
+from pyspark.sql.pandas.types import to_arrow_schema
 
+from brierlake.errors import StorageError
 from brierlake.lakehouse.labels import as_utc
-from brierlake.lakehouse.tables import Table, is_there, read_table
+from brierlake.lakehouse.predictions import is_conflict
+from brierlake.lakehouse.tables import STORAGE_FAULTS, Table, is_there, read_table, reason_of, replace_rows
 from brierlake.lakehouse.windows import Window, filter_condition
+
+Figures = Mapping[str, Any]
+"""One row of the metrics table."""
+
+_ATTEMPTS = 4
 
 
 @dataclass(frozen=True)
@@ -21,19 +32,20 @@ class Made:
     labels_as_of: datetime | None
 
 
-def read_made(spark: SparkSession, table: Table, *, job: str, role: str) -> Mapping[Window, Made]:
-    """Returns what each window's metrics were made from; none where the table is absent."""
+def read_published(spark: SparkSession, table: Table, *, job: str, role: str) -> list[Figures]:
+    """Returns the metrics as published, over all rows, of each window, month and the total; none without the table."""
     if not is_there(spark, table):
-        return {}
-    rows = read_table(spark, table).where(
-        (F.col("job") == job) & (F.col("role") == role) & (F.col("grain") == "window") & F.col("slice_key").isNull()
-    )
-    found = rows.where(F.col("model_name").isNull()).select(
-        "window_start", "predictions_id", "labels_version", "labels_as_of"
-    )
+        return []
+    rows = read_table(spark, table).where((F.col("job") == job) & (F.col("role") == role))
+    return [row.asDict() for row in rows.where("slice_key IS NULL AND model_name IS NULL").collect()]
+
+
+def find_made(published: Iterable[Figures]) -> Mapping[Window, Made]:
+    """Returns what each window's metrics were made from."""
     return {
         row["window_start"]: Made(row["predictions_id"], row["labels_version"], as_utc(row["labels_as_of"]))
-        for row in found.collect()
+        for row in published
+        if row["grain"] == "window"
     }
 
 
@@ -52,15 +64,29 @@ def quoted(text: str) -> str:
     return f"'{escaped}'"
 
 
-def read_cells(spark: SparkSession, table: Table, *, job: str, role: str, version: int | None = None) -> DataFrame:
-    rows = read_table(spark, table, version=version)
-    return rows.where((F.col("job") == job) & (F.col("role") == role))
+def read_cells(spark: SparkSession, table: Table, *, job: str, role: str) -> DataFrame:
+    return read_table(spark, table).where((F.col("job") == job) & (F.col("role") == role))
 
 
-def read_headline(spark: SparkSession, table: Table, *, job: str, role: str, grains: Collection[str]) -> list[Row]:
-    """Returns the metrics as published, over all rows, of these grains, in order of time."""
-    if not is_there(spark, table):
-        return []
-    rows = read_table(spark, table).where((F.col("job") == job) & (F.col("role") == role))
-    total = rows.where(F.col("slice_key").isNull() & F.col("model_name").isNull() & F.col("grain").isin(*grains))
-    return total.orderBy("grain", "window_start").collect()
+def replace_part(rows: DataFrame, table: Table, *, where: str, tag: str) -> None:
+    """Replaces what `where` holds for, by one file; tries again when somebody else's commit came first.
+
+    Raises:
+        StorageError: The write failed, or others kept writing.
+    """
+    for _ in range(_ATTEMPTS):
+        try:
+            replace_rows(rows, table, where=where, tag=tag)
+        except STORAGE_FAULTS as error:
+            if is_conflict(error):
+                continue
+            raise StorageError.failed("write", table.name, reason_of(error)) from error
+        return
+    raise StorageError.conflict(table.name, _ATTEMPTS)
+
+
+def local_frame(spark: SparkSession, records: Sequence[Mapping[str, Any]], schema: T.StructType | str) -> DataFrame:
+    """A few records as a relation that the planner itself holds: to read it starts no Spark job."""
+    kind = schema if isinstance(schema, T.StructType) else T.StructType.fromDDL(schema)
+    table: Any = pa.Table.from_pylist(list(records), schema=to_arrow_schema(cast("T.StructType", kind), timezone="UTC"))
+    return spark.createDataFrame(table, schema=cast("T.StructType", kind))

@@ -129,6 +129,8 @@ def read_touched_windows(
         later = read_table(spark, pin.table, version=pin.version).where(
             (known_at > F.lit(since)) & (known_at <= F.lit(as_of))
         )
+        if not parts and later.isEmpty():
+            return {}
         parts.append(later.select(*key, F.lit(-1).alias("version"), known_at.cast("timestamp").alias("known_at")))
     if not parts:
         return {}

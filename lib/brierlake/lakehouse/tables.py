@@ -118,7 +118,7 @@ def _create(spark: SparkSession, table: Table, spec: TableSpec, *, job: str | No
 
 def validate_table(spark: SparkSession, table: Table, spec: TableSpec, *, job: str | None) -> None:
     """Raises StorageError unless the table is of the spec's shape and may be written by the job."""
-    properties = read_detail(spark, table)["properties"] or {}
+    properties = read_properties(spark, table)
     found_format = int(properties.get(FORMAT_PROPERTY, FORMAT_VERSION))
     if found_format > FORMAT_VERSION:
         raise StorageError.newer_format(table.name, found_format, FORMAT_VERSION)
@@ -136,8 +136,13 @@ def _differences(found: T.StructType, wanted: T.StructType) -> list[str]:
     return [*lacking, *extra, *other]
 
 
+def read_properties(spark: SparkSession, table: Table) -> dict[str, str]:
+    """Returns the table's properties; starts no Spark job, where DESCRIBE DETAIL gathers the whole log."""
+    return {row["key"]: row["value"] for row in spark.sql(f"SHOW TBLPROPERTIES {table.sql}").collect()}
+
+
 def read_detail(spark: SparkSession, table: Table) -> dict[str, Any]:
-    """Returns DESCRIBE DETAIL: id, properties, partitionColumns and more; starts no Spark job."""
+    """Returns DESCRIBE DETAIL: id, properties, partitionColumns and more. Gathers the table's log."""
     rows = spark.sql(f"DESCRIBE DETAIL {table.sql}").collect()
     return rows[0].asDict(recursive=True)
 

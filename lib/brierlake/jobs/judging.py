@@ -1,0 +1,173 @@
+"""Cells of the stale windows, then the metrics and reliability that are made from them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from brierlake.brier import compute_cells, compute_metrics, judge_cells, merge_cells, metrics_schema
+from brierlake.errors import StorageError
+from brierlake.jobs.groups import (
+    GROUP,
+    Task,
+    as_metric_cells,
+    as_months,
+    as_reliability,
+    with_groups,
+    with_provenance,
+)
+from brierlake.jobs.run import Run
+from brierlake.lakehouse.diagnostics import Figures, local_frame, part_condition, read_cells, replace_part
+from brierlake.lakehouse.labels import read_outcomes, validate_outcomes, with_outcomes
+from brierlake.lakehouse.tables import create_table, read_table, read_version
+from brierlake.lakehouse.windows import filter_condition
+from brierlake.schemas import CELLS, METRICS, RELIABILITY
+
+_FEW_ROWS = 300_000
+"""Rows, counted once for each group, whose cells may be gathered on the driver: they are no more than the rows."""
+_FEW_KEYS = 300
+"""Keys that the driver judges sooner than Spark has started to."""
+_ATTEMPTS = 4
+
+
+@dataclass(frozen=True)
+class Held:
+    """A frame that is computed once; `table` is all of it where it is small enough to be on the driver."""
+
+    frame: DataFrame
+    table: pa.Table | None
+
+
+@contextmanager
+def held(frame: DataFrame, *, is_few: bool) -> Iterator[Held]:
+    if is_few:
+        table = frame.toArrow()
+        yield Held(frame.sparkSession.createDataFrame(table, schema=frame.schema), table)
+        return
+    kept = frame.persist()
+    try:
+        yield Held(kept, None)
+    finally:
+        kept.unpersist()
+
+
+def count_cells(run: Run, task: Task) -> DataFrame:
+    """Cells of the stale windows and of the slices that they touch, lazily."""
+    diagnostics, features = run.config.diagnostics, run.config.features
+    rows = read_table(run.spark, task.predictions).where(filter_condition(task.read))
+    if task.labels and run.config.labels:
+        outcomes = read_outcomes(run.spark, task.labels, run.config.labels, features, as_of=task.as_of)
+        rows = rows.transform(with_outcomes, outcomes, key=features.key)
+    else:
+        rows = rows.withColumn("outcome", F.lit(None).cast("int"))
+    grouped = rows.transform(
+        with_groups,
+        stale=filter_condition(task.stale),
+        slices=diagnostics.slices,
+        slice_grain=diagnostics.slice_grain,
+    )
+    return compute_cells(grouped, by=GROUP)
+
+
+def is_few(run: Run, task: Task) -> bool:
+    return task.rows * (1 + len(run.config.diagnostics.slices)) <= _FEW_ROWS
+
+
+def write_diagnostics(run: Run, task: Task) -> list[Figures]:
+    """Replaces the diagnostics of the stale windows, their months and the total; returns what is published of them.
+
+    Raises:
+        ContractError: The labels hold an unknown class, or contradict each other.
+        StorageError: A table can't be read or written, or others kept writing the same cells.
+    """
+    has_few_keys = _write_cells(run, task)
+    cells = run.gold(run.config.lakehouse.tables.cells)
+    for _ in range(_ATTEMPTS):
+        version = read_version(run.spark, cells)
+        published = _write_metrics(run, task, cells_version=version, has_few_keys=has_few_keys)
+        if read_version(run.spark, cells) == version:
+            return published
+    raise StorageError.conflict(cells.name, _ATTEMPTS)
+
+
+def _write_cells(run: Run, task: Task) -> bool:
+    """Replaces the cells of the stale windows and of their months; returns whether they have few keys."""
+    table = run.gold(run.config.lakehouse.tables.cells)
+    create_table(run.spark, table, CELLS)
+    with held(count_cells(run, task), is_few=is_few(run, task)) as fresh:
+        if not fresh.frame.where(F.col("outcome") < 0).isEmpty():
+            refuse_outcomes(run, task)
+        by_window = fresh.frame.where("grain = 'window'")
+        if task.kept:
+            kept = read_cells(run.spark, table, job=run.config.job, role=task.role)
+            kept = kept.where(f"grain = 'window' AND {filter_condition(task.kept)}")
+            by_window = by_window.unionByName(kept.select(*by_window.columns))
+        months = by_window.transform(as_months, window=run.config.features.window)
+        cells = fresh.frame.unionByName(merge_cells(months, by=GROUP)).transform(with_provenance, task=task, spec=CELLS)
+        where = part_condition(
+            job=run.config.job, role=task.role, windows=task.stale, months=task.months, has_total=False
+        )
+        replace_part(_as_one_file(cells, is_small=fresh.table is not None), table, where=where, tag=run.run_id)
+        return fresh.table is not None and _count_keys(fresh.table, task) <= _FEW_KEYS
+
+
+def _count_keys(cells: pa.Table, task: Task) -> int:
+    """Keys that will be judged, by version and as published, as far as these cells can tell."""
+    slices: int = cells.group_by(["slice_key", "slice_value"]).aggregate([]).num_rows
+    return 2 * (len(task.judged("window")) + (len(task.judged("month")) + 1) * slices)
+
+
+def refuse_outcomes(run: Run, task: Task) -> None:
+    labels, features = run.config.labels, run.config.features
+    if labels is not None and task.labels is not None:
+        outcomes = read_outcomes(run.spark, task.labels, labels, features, as_of=task.as_of)
+        validate_outcomes(outcomes, labels, key=features.key, table=task.labels.table.name)
+
+
+def _write_metrics(run: Run, task: Task, *, cells_version: int, has_few_keys: bool) -> list[Figures]:
+    """Replaces the metrics of the stale windows, their months and the total, and of what is compared with them."""
+    tables = run.config.lakehouse.tables
+    cells = read_cells(run.spark, run.gold(tables.cells), job=run.config.job, role=task.role)
+    where = part_condition(
+        job=run.config.job,
+        role=task.role,
+        windows=list(task.judged("window")),
+        months=list(task.judged("month")),
+        has_total=True,
+    )
+    with judged(run, task, cells, has_few_keys=has_few_keys) as metrics:
+        rows = metrics.withColumn("cells_version", F.lit(cells_version))
+        for name, spec, part in (
+            (tables.reliability, RELIABILITY, rows.transform(as_reliability)),
+            (tables.metrics, METRICS, rows),
+        ):
+            create_table(run.spark, run.gold(name), spec)
+            shaped = part.transform(with_provenance, task=task, spec=spec)
+            replace_part(_as_one_file(shaped, is_small=has_few_keys), run.gold(name), where=where, tag=run.run_id)
+        return collect_published(metrics)
+
+
+def _as_one_file(rows: DataFrame, *, is_small: bool) -> DataFrame:
+    # coalesce would also compute what comes before in one task
+    return rows.coalesce(1) if is_small else rows.repartition(1)
+
+
+def collect_published(metrics: DataFrame) -> list[Figures]:
+    rows = metrics.where("slice_key IS NULL AND model_name IS NULL").drop("bins", "blocks")
+    return [row.asDict() for row in rows.collect()]
+
+
+@contextmanager
+def judged(run: Run, task: Task, cells: DataFrame, *, has_few_keys: bool) -> Iterator[DataFrame]:
+    """The metrics of each key that the task asks for, computed once."""
+    diagnostics = run.config.diagnostics
+    keyed = cells.transform(as_metric_cells, task=task, reference=diagnostics.reference)
+    if has_few_keys:
+        records = judge_cells(keyed.toArrow(), by=GROUP, level=diagnostics.level)
+        yield local_frame(run.spark, records, metrics_schema(keyed.schema, by=GROUP))
+        return
+    with held(compute_metrics(keyed, by=GROUP, level=diagnostics.level), is_few=False) as metrics:
+        yield metrics.frame

@@ -1,0 +1,42 @@
+"""Which windows' labels have changed, or become known, since their diagnostics were made."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from brierlake.jobs.run import Run
+from brierlake.lakehouse.diagnostics import Made
+from brierlake.lakehouse.labels import read_touched_windows
+from brierlake.lakehouse.tables import Pin, Table, read_table
+from brierlake.lakehouse.windows import Window, filter_condition
+
+
+def find_touched(run: Run, pin: Pin | None, made: Mapping[Window, Made], *, predictions: Table) -> set[Window]:
+    labels = run.config.labels
+    unlabelled = {window for window, each in made.items() if (each.labels_version is None) != (pin is None)}
+    read = {
+        window: each
+        for window, each in made.items()
+        if each.labels_version is not None and each.labels_as_of is not None
+    }
+    if labels is None or pin is None or not read:
+        return unlabelled
+    versions = [each.labels_version for each in read.values() if each.labels_version is not None]
+    touched = read_touched_windows(
+        run.spark,
+        pin,
+        labels,
+        run.config.features,
+        predictions=read_table(run.spark, predictions).where(filter_condition(read)),
+        since_version=min(versions),
+        since=min(each.labels_as_of for each in read.values() if each.labels_as_of),
+        as_of=run.started_at,
+    )
+    if touched is None:
+        return unlabelled | {window for window, each in read.items() if each.labels_version != pin.version}
+    return unlabelled | {window for window, last in touched.items() if _is_newer(last, read[window])}
+
+
+def _is_newer(last: tuple[int, datetime | None], before: Made) -> bool:
+    version, known_at = last
+    is_changed = before.labels_version is None or version > before.labels_version
+    return is_changed or (known_at is not None and before.labels_as_of is not None and known_at > before.labels_as_of)
