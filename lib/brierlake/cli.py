@@ -18,7 +18,7 @@ from rich.console import Console
 
 from brierlake import __version__
 from brierlake.configfile import read_config
-from brierlake.errors import BrierlakeError
+from brierlake.errors import BrierlakeError, GateError
 from brierlake.report.terminal import print_summary
 
 P = ParamSpec("P")
@@ -41,6 +41,9 @@ _BY = click.option(
     "--by", type=click.Choice(["month"]), help="Fill --from to --to a month at a time; goes on where it stopped."
 )
 _FORCE = click.option("--force", "is_forced", is_flag=True, help="Take every window of the scope as out of date.")
+_ACCEPT = click.option(
+    "--accept", "is_accepted", is_flag=True, help="Publish what the gates hold back; who did it is recorded."
+)
 _JSON = click.option("--json", "is_json", is_flag=True, help="Print one JSON summary instead of text.")
 _QUIET = click.option("--quiet", "is_quiet", is_flag=True, help="No progress lines.")
 _DEBUG = click.option("--debug", "is_debug", is_flag=True, help="Tracebacks, and all that Spark and MLflow say.")
@@ -64,6 +67,8 @@ class Terminal:
             click.echo(json.dumps(summary, sort_keys=True))
         else:
             print_summary(summary, Console(highlight=False))
+        if code := summary.get("exit_code", 0):
+            sys.exit(code)
 
 
 def _outputs(command: Callable[P, None]) -> Callable[P, None]:
@@ -94,7 +99,8 @@ def _fail(terminal: Terminal, message: str, *, code: int) -> None:
     if terminal.is_debug:
         traceback.print_exc()
     if terminal.is_json:
-        click.echo(json.dumps({"status": "failed", "exit_code": code, "error": message}))
+        told = {"status": "held" if code == GateError.exit_code else "failed", "exit_code": code, "error": message}
+        click.echo(json.dumps(told))
     Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]Error:[/bold red] {_escaped(message)}")
     sys.exit(code)
 
@@ -124,6 +130,7 @@ def main() -> None:
 @_BY
 @_FORCE
 @_EMPTY
+@_ACCEPT
 @_outputs
 def score(*, config_path: str, overrides: tuple[str, ...], terminal: Terminal, **options: Any) -> None:
     """Score the windows that need it, publish them, and diagnose."""

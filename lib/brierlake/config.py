@@ -5,6 +5,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from brierlake.schemas import METRIC_FIELDS
+
 Name = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Label = bool | int | float | str
 
@@ -17,6 +19,8 @@ class TableNames(Section):
     """Names of the tables that this job writes, in the gold layer."""
 
     predictions: Name = "predictions"
+    staged: Name = "predictions_staged"
+    """Where `publish: audited` keeps what isn't published yet."""
     candidates: Name = "candidates"
     cells: Name = "brier_cells"
     metrics: Name = "brier_metrics"
@@ -161,6 +165,59 @@ class DiagnosticsConfig(Section):
     """Level of the intervals."""
 
 
+class GateConfig(Section):
+    """A bound on a metric. Outside it, the run ends with exit code 5."""
+
+    metric: Name
+    """Column of brier_metrics."""
+    min: float | None = None
+    """Below it is a breach."""
+    max: float | None = None
+    """Above it is a breach."""
+    grain: Literal["window", "month", "all"] = "window"
+    """What is judged: each window that the run touched, their months, or the total."""
+    slice: str | None = None
+    """Column of diagnostics.slices whose values are judged one by one; null: all rows together."""
+    min_labelled: int = Field(default=0, ge=0)
+    """Judged only where at least so many rows have a label; a metric that needs none goes without."""
+    breaches: int = Field(default=1, ge=1)
+    """So many of the last `of` windows must be outside."""
+    of: int = Field(default=1, ge=1)
+    """How many windows are looked at, up to the one that is judged."""
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        numbers = [each.name for each in METRIC_FIELDS if each.dataType.typeName() in ("double", "long")]
+        if self.metric not in numbers:
+            raise ValueError(f"`metric` is none of {', '.join(numbers)}")
+        if self.min is None and self.max is None:
+            raise ValueError("give `min` or `max`")
+        if self.breaches > self.of:
+            raise ValueError("`breaches` can't be more than `of`")
+        return self
+
+    @property
+    def needs_labels(self) -> bool:
+        return self.metric not in LABEL_FREE
+
+    @property
+    def is_judged_before(self) -> bool:
+        """Whether `publish: audited` can judge it before anything is published."""
+        return self.grain == "window" and not self.needs_labels
+
+    def __str__(self) -> str:
+        bounds = [f"{sign} {bound:g}" for sign, bound in ((">=", self.min), ("<=", self.max)) if bound is not None]
+        share = f", {self.breaches} of {self.of}" if self.of > 1 else ""
+        return f"{self.metric} {' and '.join(bounds)} ({self.grain}{f' by {self.slice}' if self.slice else ''}{share})"
+
+
+LABEL_FREE = (
+    *("n_rows", "n_scored", "mean_probability", "expected_brier", "expected_brier_sd"),
+    *("drift_psi", "drift_js"),
+)
+"""Metrics that are known before any label is: what `publish: audited` can judge before it publishes."""
+
+
 class MlflowConfig(Section):
     tracking_uri: Name
     """Where runs and models are: http(s)://…, sqlite:///file.db (relative to `folder`), databricks."""
@@ -197,6 +254,10 @@ class Config(Section):
     labels: LabelsConfig | None = None
     model: ModelConfig
     scoring: ScoringConfig = ScoringConfig()
+    publish: Literal["direct", "audited"] = "direct"
+    """audited: stage the predictions, judge the gates that need no label, and publish the windows that pass."""
+    gates: tuple[GateConfig, ...] = ()
+    """Bounds on metrics; where one is breached the run ends with exit code 5, so that what follows is stopped."""
     diagnostics: DiagnosticsConfig = DiagnosticsConfig()
     mlflow: MlflowConfig
     session: SessionConfig = SessionConfig()
@@ -209,6 +270,14 @@ class Config(Section):
             raise ValueError(
                 f"diagnostics uses {', '.join(sorted(absent))}: add to features.carry so that predictions keep it"
             )
+        if strangers := {each.slice for each in self.gates if each.slice} - {*self.diagnostics.slices}:
+            raise ValueError(f"gates uses {', '.join(sorted(strangers))}: add to diagnostics.slices")
+        finer = [each for each in self.gates if each.slice and each.grain == "window"]
+        if finer and self.diagnostics.slice_grain != "window":
+            raise ValueError("a gate by slice has grain month, or all; for windows set diagnostics.slice_grain: window")
+        if self.publish == "audited" and not any(each.is_judged_before for each in self.gates):
+            free = ", ".join(LABEL_FREE)
+            raise ValueError(f"`publish: audited` needs a gate of grain window on a metric without labels: {free}")
         if self.labels and self.labels.key and len(self.labels.key) != len(self.features.key):
             raise ValueError("labels.key must have as many columns as features.key")
         return self

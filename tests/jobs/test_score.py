@@ -10,7 +10,7 @@ from sklearn.metrics import brier_score_loss
 
 from brierlake.errors import ContractError, GateError, StorageError
 from brierlake.jobs.diagnose import diagnose
-from brierlake.jobs.score import score
+from brierlake.jobs.score import Asked, score
 from brierlake.lakehouse.windows import Scope
 from tests.world import DAYS, PER_DAY, World, labels_of, log_version
 
@@ -84,7 +84,7 @@ def test_a_second_run_is_unchanged_and_writes_nothing(world: World) -> None:
 
 def test_a_window_run_replaces_its_windows_and_no_other(world: World) -> None:
     first = score(world.run(), scope=Scope())
-    second = score(world.run(), scope=FEBRUARY, is_forced=True)
+    second = score(world.run(), scope=FEBRUARY, asked=Asked(is_forced=True))
     runs = world.read("predictions").groupby("window_start")["run_id"].unique().map(list)
     assert [each[0] for each in runs] == [first.run_id] * 2 + [second.run_id] * 2
     assert len(world.read("predictions")) == len(world.rows)
@@ -208,7 +208,7 @@ def test_few_bad_rows_cost_themselves_only(world: World) -> None:
 def test_another_job_may_not_write_the_table(world: World) -> None:
     score(world.run(), scope=Scope())
     with pytest.raises(StorageError, match="belongs to job 'games', and 'other' would delete its rows"):
-        score(world.with_config(job="other").run(), scope=Scope(), is_forced=True)
+        score(world.with_config(job="other").run(), scope=Scope(), asked=Asked(is_forced=True))
 
 
 def test_the_session_time_zone_does_not_move_windows(world: World) -> None:

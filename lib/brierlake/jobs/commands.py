@@ -9,7 +9,7 @@ from brierlake.errors import ConfigError
 from brierlake.jobs.diagnose import diagnose
 from brierlake.jobs.plan import make_plan
 from brierlake.jobs.run import Say, start_run
-from brierlake.jobs.score import score
+from brierlake.jobs.score import Asked, score
 from brierlake.jobs.summary import summarise_backfill, summarise_diagnose, summarise_plan_only, summarise_score
 from brierlake.lakehouse.windows import Scope, parse_scope, split_by_month
 from brierlake.session import start_session
@@ -24,9 +24,11 @@ def run_score(
     by: str | None,
     is_forced: bool,
     is_empty_allowed: bool,
+    is_accepted: bool,
     say: Say,
     is_debug: bool,
 ) -> dict[str, Any]:
+    asked = Asked(is_forced=is_forced, is_empty_allowed=is_empty_allowed, is_accepted=is_accepted)
     scope = parse_scope(start, end, features=config.features, is_incremental=is_incremental)
     pieces = _pieces(scope, by=by)
     spark = _start(config, say=say, is_debug=is_debug)
@@ -35,8 +37,7 @@ def run_score(
         if by:
             say(f"{piece} ({count} of {len(pieces)})")
         run = start_run(spark, config, say=say)
-        scored = score(run, scope=piece, is_forced=is_forced, is_empty_allowed=is_empty_allowed)
-        summaries.append(summarise_score(run, scored))
+        summaries.append(summarise_score(run, score(run, scope=piece, asked=asked)))
     return summarise_backfill(summaries, scope=scope) if by else summaries[0]
 
 

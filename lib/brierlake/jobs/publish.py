@@ -2,22 +2,21 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from pyspark.sql import DataFrame
 
 from brierlake.errors import GateError, StorageError
 from brierlake.jobs.plan import Plan, compared
 from brierlake.jobs.run import Run
-from brierlake.lakehouse.ledger import has_record
 from brierlake.lakehouse.predictions import (
     Commit,
     ConflictError,
-    count_run_rows,
     publish_predictions,
     put_back,
     read_issues,
 )
-from brierlake.lakehouse.tables import Table, find_commit
+from brierlake.lakehouse.tables import Table
 from brierlake.lakehouse.windows import Window, filter_condition
 
 _ATTEMPTS = 5
@@ -32,8 +31,8 @@ class Published:
     issues: Mapping[str, int]
 
 
-def publish(run: Run, plan: Plan, predictions: DataFrame, table: Table) -> Published:
-    """Replaces the plan's stale windows of a table.
+def publish(run: Run, plan: Plan, predictions: DataFrame, table: Table, *, told: Mapping[str, Any]) -> Published:
+    """Replaces the plan's stale windows of a table; `told` goes into the commit beside the run's id.
 
     Windows that somebody else made current meanwhile are left as they are.
 
@@ -46,7 +45,7 @@ def publish(run: Run, plan: Plan, predictions: DataFrame, table: Table) -> Publi
         rows = predictions if left is plan else predictions.where(filter_condition(left.stale))
         try:
             commit = publish_predictions(
-                run.spark, rows, table, windows=left.stale, run_id=run.run_id, expected=left.rows
+                run.spark, rows, table, windows=left.stale, run_id=run.run_id, told=told, expected=left.rows
             )
         except ConflictError:
             run.say("Another job wrote the same windows; looking again")
@@ -55,7 +54,7 @@ def publish(run: Run, plan: Plan, predictions: DataFrame, table: Table) -> Publi
             if not left.stale:
                 return Published(plan=left, commit=None, issues={})
             continue
-        issues = read_issues(run.spark, table, run_id=run.run_id, windows=left.stale)
+        issues = read_issues(run.spark, table, commit=commit, windows=left.stale)
         _validate_issues(run, issues, commit, table=table, windows=left.stale)
         return Published(plan=left, commit=commit, issues=issues)
     raise StorageError.conflict(table.name, _ATTEMPTS)
@@ -68,28 +67,3 @@ def _validate_issues(
     if sum(issues.values()) > share * commit.rows:
         put_back(run.spark, table, windows=windows, version=commit.version - 1, tag=f"{run.run_id}:put-back")
         raise GateError.too_many_issues(issues, rows=commit.rows, share=share)
-
-
-def undo_interrupted(run: Run, plan: Plan) -> Plan:
-    """Puts back what a run published and was killed before it could judge it: too many rows without a probability.
-
-    Such a run has no record. Returns the plan as it is afterwards.
-    """
-    share = run.config.scoring.max_issue_share
-    suspects = {state.run_id for state in plan.states.values() if state.issues > share * state.rows}
-    undone = False
-    for run_id in sorted(suspects):
-        if has_record(run.spark, run.runs, run_id=run_id):
-            continue
-        rows, issues = count_run_rows(run.spark, run.predictions, run_id=run_id)
-        commit = find_commit(run.spark, run.predictions, tag=run_id, most=1000)
-        if issues > share * rows and commit is not None:
-            run.say(
-                f"Run {run_id} was interrupted with too many rows without a probability: putting back what was there"
-            )
-            windows = [window for window, state in plan.states.items() if state.run_id == run_id]
-            put_back(
-                run.spark, run.predictions, windows=windows, version=commit["version"] - 1, tag=f"{run.run_id}:put-back"
-            )
-            undone = True
-    return compared(run, plan, run.predictions) if undone else plan

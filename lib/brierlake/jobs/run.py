@@ -1,7 +1,7 @@
 """One invocation: its id, its clock, its tables, and how it says what it is doing."""
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import distribution
@@ -43,31 +43,48 @@ class Run:
         return self.gold(self.config.lakehouse.tables.predictions)
 
     @property
+    def staged(self) -> Table:
+        return self.gold(self.config.lakehouse.tables.staged)
+
+    @property
+    def metrics(self) -> Table:
+        return self.gold(self.config.lakehouse.tables.metrics)
+
+    @property
     def runs(self) -> Table:
         return self.gold(self.config.lakehouse.tables.runs)
 
 
+_ID_TIME = "%Y%m%dT%H%M%S.%f"
+
+
+def started_at(run_id: str) -> datetime:
+    """Returns the time that a run id begins with."""
+    return datetime.strptime(run_id.partition("-")[0], _ID_TIME).replace(tzinfo=UTC)
+
+
 def start_run(spark: SparkSession, config: Config, *, say: Say) -> Run:
     now = datetime.now(UTC)
-    run_id = f"{now:%Y%m%dT%H%M%S.%f}-{secrets.token_hex(3)}"
+    run_id = f"{now.strftime(_ID_TIME)}-{secrets.token_hex(3)}"
     return Run(spark=spark, config=config, run_id=run_id, started_at=now, say=say)
 
 
 def record_run(run: Run, *, action: str, status: str, exit_code: int, facts: Mapping[str, Any]) -> None:
     """Appends the run to the ledger: the last thing that a run writes."""
-    record = {
+    record_runs(run, [{"action": action, "status": status, "exit_code": exit_code, **facts}])
+
+
+def record_runs(run: Run, runs: Iterable[Mapping[str, Any]]) -> None:
+    """Appends to the ledger what is known of this run, or of others where `run_id` and `started_at` say so."""
+    common = {
         "run_id": run.run_id,
         "job": run.config.job,
-        "action": action,
-        "status": status,
         "started_at": run.started_at,
         "finished_at": datetime.now(UTC),
         "config": run.config.model_dump_json(),
         "libraries": {"brierlake": __version__, **_installed()},
-        "exit_code": exit_code,
-        **facts,
     }
-    append_records(run.spark, run.runs, RUNS, [record])
+    append_records(run.spark, run.runs, RUNS, [{**common, **each} for each in runs])
 
 
 def _installed() -> dict[str, str]:

@@ -5,17 +5,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from brierlake.errors import BrierlakeError
+from brierlake.errors import BrierlakeError, GateError
+from brierlake.jobs.audit import audit, clear_staged, plan_staging, read_staged
 from brierlake.jobs.diagnose import Diagnosis, diagnose_windows, validate_labels
+from brierlake.jobs.gates import Breach, gate_facts, judge_gates
 from brierlake.jobs.plan import Plan, make_plan
 from brierlake.jobs.predict import build_predictions
-from brierlake.jobs.publish import publish, undo_interrupted
+from brierlake.jobs.publish import Published, publish
+from brierlake.jobs.recovery import recover
 from brierlake.jobs.run import Run, record_failure, record_run
+from brierlake.lakehouse.diagnostics import read_judged
 from brierlake.lakehouse.features import filter_windows, validate_unique_key
 from brierlake.lakehouse.ledger import append_records
-from brierlake.lakehouse.predictions import Commit
-from brierlake.lakehouse.tables import create_table
-from brierlake.lakehouse.windows import Scope
+from brierlake.lakehouse.predictions import Commit, spec_for
+from brierlake.lakehouse.tables import Table, create_table
+from brierlake.lakehouse.windows import Scope, Window
 from brierlake.registry import connect, fetch_model
 from brierlake.schemas import CANDIDATES
 
@@ -27,17 +31,39 @@ class Scored:
     run_id: str
     status: str
     plan: Plan
+    """Its stale windows are those that the run wrote."""
     digest: str | None = None
     commit: Commit | None = None
     issues: Mapping[str, int] = field(default_factory=dict)
     diagnosis: Diagnosis | None = None
+    held: tuple[Window, ...] = ()
+    """Windows that are staged and not published, for what the gates say of them."""
+    breaches: tuple[Breach, ...] = ()
+    is_accepted: bool = False
+    """Whether a person released windows in spite of the breaches."""
 
     @property
     def rows_with_issue(self) -> int:
         return sum(self.issues.values())
 
+    @property
+    def exit_code(self) -> int:
+        return GateError.exit_code if self.breaches and not self.is_accepted else 0
 
-def score(run: Run, *, scope: Scope, is_forced: bool = False, is_empty_allowed: bool = False) -> Scored:
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line asks of a run beside its config."""
+
+    is_forced: bool = False
+    """Take all windows of the scope as stale."""
+    is_empty_allowed: bool = False
+    """A scope without rows is no mistake."""
+    is_accepted: bool = False
+    """Publish what is held back, whatever the gates say of it."""
+
+
+def score(run: Run, *, scope: Scope, asked: Asked = Asked()) -> Scored:
     """Scores the stale windows of the scope, publishes them in one commit, diagnoses and records them.
 
     Raises:
@@ -47,22 +73,22 @@ def score(run: Run, *, scope: Scope, is_forced: bool = False, is_empty_allowed: 
         StorageError: A table can't be read or written, or other jobs kept writing the same windows.
     """
     try:
-        return _score(run, scope=scope, is_forced=is_forced, is_empty_allowed=is_empty_allowed)
+        return _score(run, scope=scope, asked=asked)
     except BrierlakeError as error:
         record_failure(run, action="score", error=error)
         raise
 
 
-def _score(run: Run, *, scope: Scope, is_forced: bool, is_empty_allowed: bool) -> Scored:
-    plan = make_plan(run, scope=scope, is_forced=is_forced, is_empty_allowed=is_empty_allowed)
-    plan = plan if is_forced else undo_interrupted(run, plan)
+def _score(run: Run, *, scope: Scope, asked: Asked) -> Scored:
+    plan = make_plan(run, scope=scope, is_forced=asked.is_forced, is_empty_allowed=asked.is_empty_allowed)
+    plan = plan if asked.is_forced else recover(run, plan)
     scored = Scored(run_id=run.run_id, status="unchanged", plan=plan)
     if plan.stale:
         validate_labels(run)
-        scored = _publish(run, plan)
+        scored = _publish(run, plan, asked=asked)
     # labels of other windows may have landed: an incremental run looks at them all
     diagnosis = diagnose_windows(run, scope=Scope() if scope.is_incremental else scope)
-    scored = replace(scored, diagnosis=diagnosis)
+    scored = _judged(run, replace(scored, diagnosis=diagnosis))
     if scored.status == "unchanged" and diagnosis.windows:
         scored = replace(scored, status="diagnosed")
     if scored.status != "unchanged":
@@ -70,7 +96,44 @@ def _score(run: Run, *, scope: Scope, is_forced: bool, is_empty_allowed: bool) -
     return scored
 
 
-def _publish(run: Run, plan: Plan) -> Scored:
+def _publish(run: Run, plan: Plan, *, asked: Asked) -> Scored:
+    if run.config.publish == "audited":
+        return _publish_audited(run, plan, asked=asked)
+    published, digest = _score_into(run, plan, run.predictions)
+    return _scored(run, published, digest=digest)
+
+
+def _publish_audited(run: Run, plan: Plan, *, asked: Asked) -> Scored:
+    staging, digest = plan_staging(run, plan, is_forced=asked.is_forced), None
+    if staging.stale:
+        _, digest = _score_into(run, staging, run.staged)
+    audited = audit(run, plan, is_accepted=asked.is_accepted)
+    passed = replace(plan, stale=audited.passed)
+    published = Published(plan=passed, commit=None, issues={})
+    if passed.stale:
+        spec = spec_for(run.config.features, plan.features.schema)
+        create_table(run.spark, run.predictions, spec, job=run.config.job)
+        tag = {"model_digest": digest}
+        published = publish(run, passed, read_staged(run, passed.stale), run.predictions, told=tag)
+        clear_staged(run, passed.stale)
+    scored = _scored(run, published, digest=digest)
+    status = "held" if audited.held and scored.status == "unchanged" else scored.status
+    return replace(scored, status=status, held=audited.held, breaches=audited.breaches, is_accepted=audited.is_accepted)
+
+
+def _scored(run: Run, published: Published, *, digest: str | None) -> Scored:
+    return Scored(
+        run_id=run.run_id,
+        status="published" if published.commit else "unchanged",
+        plan=published.plan,
+        digest=digest,
+        commit=published.commit,
+        issues=published.issues,
+    )
+
+
+def _score_into(run: Run, plan: Plan, table: Table) -> tuple[Published, str]:
+    """Scores the plan's stale windows into a table; returns what came of it and the model's digest."""
     features = filter_windows(plan.features, run.config.features, windows=plan.stale)
     if not run.config.features.trust_unique_key:
         validate_unique_key(features, key=run.config.features.key, table=plan.pin.table.name)
@@ -80,17 +143,24 @@ def _publish(run: Run, plan: Plan) -> Scored:
             connect(run.config.mlflow), plan.resolution, run.config.model, folder=Path(folder) / "fetched"
         )
         predictions, spec = build_predictions(run, plan, features, fetched, folder=Path(folder))
-        create_table(run.spark, run.predictions, spec, job=run.config.job)
+        create_table(run.spark, table, spec, job=run.config.job)
         run.say(f"Scoring {plan.rows:,} rows in {len(plan.stale):,} windows")
-        published = publish(run, plan, predictions, run.predictions)
-    return Scored(
-        run_id=run.run_id,
-        status="published" if published.commit else "unchanged",
-        plan=published.plan,
-        digest=fetched.digest,
-        commit=published.commit,
-        issues=published.issues,
-    )
+        told = {"model_digest": fetched.digest}
+        return publish(run, plan, predictions, table, told=told), fetched.digest
+
+
+def _judged(run: Run, scored: Scored) -> Scored:
+    """Adds what the gates say after publishing; of an unchanged run, what they say of the latest run's windows."""
+    if not run.config.gates:
+        return scored
+    windows = set(scored.plan.stale) | set(scored.diagnosis.windows if scored.diagnosis else ())
+    if not windows and scored.plan.states:
+        latest = max(state.run_id for state in scored.plan.states.values())
+        windows = {window for window, state in scored.plan.states.items() if state.run_id == latest}
+    is_audited = run.config.publish == "audited"
+    gates = [each for each in run.config.gates if not (is_audited and each.is_judged_before)]
+    metrics = read_judged(run.spark, run.metrics, job=run.config.job, grains={each.grain for each in gates})
+    return replace(scored, breaches=scored.breaches + judge_gates(gates, metrics, windows=windows - set(scored.held)))
 
 
 def _record(run: Run, scored: Scored) -> None:
@@ -122,5 +192,7 @@ def _record(run: Run, scored: Scored) -> None:
         "rows_with_issue": scored.rows_with_issue,
         "issues": dict(scored.issues),
         **headline,
+        "gates": gate_facts(run.config.gates, scored.breaches, held=scored.held, is_accepted=scored.is_accepted),
     }
-    record_run(run, action="score", status="published", exit_code=0, facts=facts)
+    status = "held" if scored.held else "published"
+    record_run(run, action="score", status=status, exit_code=scored.exit_code, facts=facts)

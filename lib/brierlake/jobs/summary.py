@@ -1,6 +1,7 @@
 """What a run tells: one JSON-able summary, from which the terminal is drawn too."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any
 
@@ -30,6 +31,10 @@ def summarise_score(run: Run, scored: Scored) -> dict[str, Any]:
         "rows_scored": plan.rows - scored.rows_with_issue,
         "rows_with_issue": scored.rows_with_issue,
         "issues": dict(scored.issues),
+        "exit_code": scored.exit_code,
+        "breaches": [asdict(each) for each in scored.breaches],
+        "held_windows": [str(each) for each in scored.held],
+        "is_accepted": scored.is_accepted,
         "diagnostics": summarise_diagnosis(scored.diagnosis) if scored.diagnosis else None,
     }
 
@@ -40,7 +45,7 @@ _ADDED_UP = ("windows_stale", "windows_current", "rows_in", "rows_scored", "rows
 def summarise_backfill(pieces: Sequence[Mapping[str, Any]], *, scope: Scope) -> dict[str, Any]:
     """Several score runs as one: counts added up, everything else as the last run found it."""
     statuses = {piece["status"] for piece in pieces}
-    status = next((each for each in ("published", "diagnosed") if each in statuses), "unchanged")
+    status = next((each for each in ("published", "held", "diagnosed") if each in statuses), "unchanged")
     issues: dict[str, int] = {}
     for piece in pieces:
         issues = {text: issues.get(text, 0) + piece["issues"].get(text, 0) for text in {*issues, *piece["issues"]}}
@@ -50,6 +55,9 @@ def summarise_backfill(pieces: Sequence[Mapping[str, Any]], *, scope: Scope) -> 
         "status": status,
         "scope": str(scope),
         "issues": issues,
+        "exit_code": max(piece["exit_code"] for piece in pieces),
+        "breaches": [breach for piece in pieces for breach in piece["breaches"]],
+        "held_windows": [window for piece in pieces for window in piece["held_windows"]],
         "run_ids": [piece["run_id"] for piece in pieces if piece["status"] != "unchanged"],
     }
 

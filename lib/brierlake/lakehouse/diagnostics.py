@@ -90,3 +90,12 @@ def local_frame(spark: SparkSession, records: Sequence[Mapping[str, Any]], schem
     kind = schema if isinstance(schema, T.StructType) else T.StructType.fromDDL(schema)
     table: Any = pa.Table.from_pylist(list(records), schema=to_arrow_schema(cast("T.StructType", kind), timezone="UTC"))
     return spark.createDataFrame(table, schema=cast("T.StructType", kind))
+
+
+def read_judged(spark: SparkSession, table: Table, *, job: str, grains: Collection[str]) -> list[dict[str, Any]]:
+    """Returns the champion's metrics as published, of these grains, by slice and over all rows."""
+    if not grains or not is_there(spark, table):
+        return []
+    rows = read_table(spark, table).where((F.col("job") == job) & (F.col("role") == "champion"))
+    found = rows.where(F.col("model_name").isNull() & F.col("grain").isin(*grains)).collect()
+    return [row.asDict() for row in found]

@@ -1,6 +1,6 @@
 """The runs table and the candidates table: who did what, with which model, and why that one."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from pyspark.sql import SparkSession
@@ -19,11 +19,12 @@ def append_records(spark: SparkSession, table: Table, spec: TableSpec, records: 
     append_rows(spark.createDataFrame(rows, schema=spec.schema).coalesce(1), table)
 
 
-def has_record(spark: SparkSession, table: Table, *, run_id: str) -> bool:
+def read_recorded(spark: SparkSession, table: Table, *, run_ids: Collection[str]) -> set[str]:
+    """Returns those of the run ids that the ledger holds."""
     if not is_there(spark, table):
-        return False
-    rows = read_table(spark, table).where((F.col("run_id") == run_id) & (F.col("status") == "published"))
-    return not rows.isEmpty()
+        return set()
+    rows = read_table(spark, table).where(F.col("run_id").isin(*run_ids)).select("run_id").collect()
+    return {row["run_id"] for row in rows}
 
 
 def read_last_complete(spark: SparkSession, table: Table, *, job: str, features_id: str) -> int | None:

@@ -1,8 +1,10 @@
 """The predictions table: what its windows hold, which of them are stale, and publishing exactly those."""
 
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -15,7 +17,7 @@ from brierlake.lakehouse.tables import (
     STORAGE_FAULTS,
     Table,
     condition_of,
-    find_commit,
+    read_commits,
     read_table,
     read_version,
     reason_of,
@@ -115,21 +117,30 @@ def oldest_version(states: Mapping[Window, WindowState], *, recipe: str) -> int 
 
 
 def publish_predictions(
-    spark: SparkSession, rows: DataFrame, table: Table, *, windows: Collection[Window], run_id: str, expected: int
+    spark: SparkSession,
+    rows: DataFrame,
+    table: Table,
+    *,
+    windows: Collection[Window],
+    run_id: str,
+    told: Mapping[str, Any],
+    expected: int,
 ) -> Commit:
     """Replaces exactly these windows in one commit, finds that commit, and checks its number of rows.
+
+    The commit's userMetadata is JSON: the `run_id`, and what else is `told`.
 
     Raises:
         ConflictError: Somebody else wrote the same windows meanwhile; nothing of ours was written.
         StorageError: The write failed, or the commit holds another number of rows than `expected`.
     """
     try:
-        replace_rows(rows, table, where=filter_condition(windows), tag=run_id)
+        replace_rows(rows, table, where=filter_condition(windows), tag=json.dumps({"run_id": run_id, **told}))
     except STORAGE_FAULTS as error:
         if is_conflict(error):
             raise ConflictError.conflict(table.name, 1) from error
         raise StorageError.failed("write", table.name, reason_of(error)) from error
-    commit = find_commit(spark, table, tag=run_id)
+    commit = read_commits(spark, table).get(run_id)
     if commit is None:
         if expected == 0:
             return Commit(version=read_version(spark, table), rows=0)
@@ -168,8 +179,24 @@ def count_run_rows(spark: SparkSession, table: Table, *, run_id: str) -> tuple[i
     return int(found[0]), int(found[1])
 
 
-def read_issues(spark: SparkSession, table: Table, *, run_id: str, windows: Collection[Window]) -> Mapping[str, int]:
-    """Returns the rows by issue that a run wrote to these windows; empty where each row has a probability."""
-    rows = read_table(spark, table).where(filter_condition(windows)).where(F.col("run_id") == run_id)
+def read_run_facts(spark: SparkSession, table: Table, *, run_ids: Collection[str]) -> list[dict[str, Any]]:
+    """Returns what the rows of each run say of it, under the names of the runs table."""
+    rows = read_table(spark, table).where(F.col("run_id").isin(*run_ids))
+    names = ("model_name", "model_version", "recipe", "features_version")
+    found = rows.groupBy("run_id").agg(
+        *(F.first(name).alias(name) for name in names),
+        F.countDistinct("window_start").alias("window_count"),
+        F.min("window_start").alias("first_window"),
+        F.max("window_start").alias("last_window"),
+        F.count(F.lit(1)).alias("rows_in"),
+        F.count("probability").alias("rows_scored"),
+        F.count("issue").alias("rows_with_issue"),
+    )
+    return [row.asDict() for row in found.collect()]
+
+
+def read_issues(spark: SparkSession, table: Table, *, commit: Commit, windows: Collection[Window]) -> Mapping[str, int]:
+    """Returns the rows by issue that a commit wrote to these windows; empty where each row has a probability."""
+    rows = read_table(spark, table, version=commit.version).where(filter_condition(windows))
     counted = rows.where(F.col("issue").isNotNull()).groupBy("issue").agg(F.count(F.lit(1)).alias("n")).collect()
     return {row["issue"]: int(row["n"]) for row in counted}

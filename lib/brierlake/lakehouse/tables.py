@@ -1,5 +1,6 @@
 """Delta tables by name or path: find, create from a spec, compare, read at a version. Knows nothing of scoring."""
 
+import json
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -199,7 +200,14 @@ def replace_rows(rows: DataFrame, table: Table, *, where: str, tag: str) -> None
     writer.save(table.path) if table.path is not None else writer.saveAsTable(table.sql)
 
 
-def find_commit(spark: SparkSession, table: Table, *, tag: str, most: int = 50) -> dict[str, Any] | None:
-    """Returns the history row whose userMetadata is `tag`, looking at the last `most` commits; null: no such commit."""
-    history = spark.sql(f"DESCRIBE HISTORY {table.sql} LIMIT {most}").collect()
-    return next((row.asDict(recursive=True) for row in history if row["userMetadata"] == tag), None)
+def read_commits(spark: SparkSession, table: Table, *, most: int = 50) -> dict[str, dict[str, Any]]:
+    """Returns the history rows of runs' commits by run id, among the last `most` commits.
+
+    A run's commit is the one whose userMetadata is JSON with its `run_id`; all that it tells is added as `told`.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for row in spark.sql(f"DESCRIBE HISTORY {table.sql} LIMIT {most}").collect():
+        text = row["userMetadata"] or ""
+        if text.startswith("{") and (run_id := json.loads(text).get("run_id")):
+            found.setdefault(run_id, {**row.asDict(recursive=True), "told": json.loads(text)})
+    return found

@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-_STATUS = {"published": "green", "unchanged": "cyan", "diagnosed": "green", "planned": "cyan"}
+_SHOWN_BREACHES = 4
+_STATUS = {"published": "green", "unchanged": "cyan", "diagnosed": "green", "planned": "cyan", "held": "red"}
 
 
 def print_summary(summary: Mapping[str, Any], console: Console) -> None:
@@ -24,7 +25,12 @@ def print_summary(summary: Mapping[str, Any], console: Console) -> None:
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column(overflow="fold")
-    for name, text in [*_model_facts(summary), *_row_facts(summary), *_label_facts(summary)]:
+    for name, text in [
+        *_model_facts(summary),
+        *_row_facts(summary),
+        *_gate_facts(summary),
+        *_label_facts(summary),
+    ]:
         facts.add_row(name, text)
     console.print(facts)
     if "runs" in summary:
@@ -79,6 +85,23 @@ def _row_facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     elif stale:
         facts.append(("rows", f"{summary['rows_in']:,} to score"))
     return facts
+
+
+def _gate_facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    breaches, held = summary.get("breaches") or [], summary.get("held_windows") or []
+    facts = [("gate", _breach_text(each)) for each in breaches[:_SHOWN_BREACHES]]
+    if len(breaches) > _SHOWN_BREACHES:
+        facts.append(("", f"and {len(breaches) - _SHOWN_BREACHES} more"))
+    if held:
+        facts.append(("held", f"{', '.join(held[:3])}{' …' if len(held) > 3 else ''}: not published; --accept does"))
+    if summary.get("is_accepted"):
+        facts.append(("accepted", "published in spite of the breaches, as --accept asks"))
+    return facts
+
+
+def _breach_text(breach: Mapping[str, Any]) -> str:
+    where = f"{breach['window']} {breach['slice_value'] or ''}".strip()
+    return f"{breach['gate']}: {breach['value']:.4g} in {where}"
 
 
 def _label_facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:

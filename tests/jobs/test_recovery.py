@@ -1,0 +1,59 @@
+"""What a run that was killed between its commit and its record leaves, and what the next one makes of it."""
+
+from datetime import date, timedelta
+
+import pandas as pd
+import pytest
+
+from brierlake.errors import GateError
+from brierlake.jobs import publish as publish_room
+from brierlake.jobs import recovery
+from brierlake.jobs import score as score_room
+from brierlake.jobs.score import score
+from brierlake.lakehouse.windows import Scope
+from tests.world import World
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing catches it."""
+
+
+def killed(*_: object, **__: object) -> None:
+    raise Killed
+
+
+def test_bad_predictions_that_nobody_could_judge_are_put_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    score(world.run(), scope=Scope())
+    before = world.read("predictions").sort_values("id", ignore_index=True)
+    world.sql(f"UPDATE {world.silver('games').sql} SET x1 = NULL WHERE id >= 180 AND id % 2 = 0")
+    small = world.with_config(scoring=world.config.scoring.model_copy(update={"sample_rows": 1}))
+    with monkeypatch.context() as patched:
+        patched.setattr(publish_room, "_validate_issues", killed)
+        with pytest.raises(Killed):
+            score(small.run(), scope=Scope())
+    assert world.read("predictions")["issue"].notna().sum() == 30
+    with pytest.raises(GateError, match="max_issue_share"):
+        score(small.run(), scope=Scope())
+    pd.testing.assert_frame_equal(world.read("predictions").sort_values("id", ignore_index=True), before)
+    assert world.read("runs").sort_values("run_id")["status"].tolist() == ["published", "held"]
+
+
+def test_a_run_that_was_killed_is_entered_into_the_ledger_by_the_next(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(score_room, "_record", killed)
+        with pytest.raises(Killed):
+            score(world.run(), scope=Scope())
+    assert score(world.run(), scope=Scope()).status == "unchanged"  # it may still be alive
+    monkeypatch.setattr(recovery, "SETTLED", timedelta(0))
+    assert score(world.run(), scope=Scope()).status == "unchanged"
+    (run_id,) = set(world.read("predictions")["run_id"])
+    record = world.read("runs").set_index("run_id").loc[run_id]
+    assert (record["model_name"], record["rows_in"], record["first_window"]) == (
+        "second",
+        len(world.rows),
+        date(2024, 1, 30),
+    )
+    assert len(record["model_digest"]) == 64
+    assert "not recorded by itself" in record["error"]
