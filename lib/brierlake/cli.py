@@ -168,6 +168,18 @@ def diagnose(*, config_path: str, overrides: tuple[str, ...], terminal: Terminal
 @main.command()
 @_CONFIG
 @_SET
+@click.option("--retain-days", default=7, show_default=True, help="Versions of the last days stay readable.")
+@click.option("--dry-run", "is_dry_run", is_flag=True, help="Only say how many files there are.")
+@_outputs
+def maintain(*, config_path: str, overrides: tuple[str, ...], terminal: Terminal, **options: Any) -> None:
+    """Put small files of the job's own tables together, and remove what is no longer needed."""
+    config = read_config(config_path, overrides=overrides)
+    terminal.show(_commands().run_maintain(config, say=terminal.say, is_debug=terminal.is_debug, **options))
+
+
+@main.command()
+@_CONFIG
+@_SET
 @click.option("--experiment", required=True, metavar="NAME", help="Experiment whose runs are looked at.")
 @click.option("--name", metavar="MODEL", help="Registered model; may hold {model}, {params.x}, {tags.x}.")
 @click.option("--filter", "filter_string", default="", metavar="SEARCH", help="Only runs that MLflow's search finds.")

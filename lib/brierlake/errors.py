@@ -70,6 +70,12 @@ class ConfigError(BrierlakeError):
         return cls("--by needs both ends of what is to be filled: give --from and --to.")
 
     @classmethod
+    def short_retention(cls, days: int, least: int) -> Self:
+        return cls(
+            f"--retain-days {days} could remove files that a running job or a RESTORE needs: {least} is the least."
+        )
+
+    @classmethod
     def folder_in_use(cls, folder: str) -> Self:
         return cls(f"The folder {folder} isn't empty. Remove it, or name another with --folder.")
 

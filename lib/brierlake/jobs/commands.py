@@ -7,6 +7,7 @@ from pyspark.sql import SparkSession
 from brierlake.config import Config
 from brierlake.errors import ConfigError
 from brierlake.jobs.diagnose import diagnose
+from brierlake.jobs.maintain import maintain
 from brierlake.jobs.plan import make_plan
 from brierlake.jobs.run import Say, start_run
 from brierlake.jobs.score import Asked, score
@@ -70,6 +71,11 @@ def run_diagnose(
     scope = parse_scope(start, end, features=config.features)
     run = start_run(_start(config, say=say, is_debug=is_debug), config, say=say)
     return summarise_diagnose(run, diagnose(run, scope=scope, is_forced=is_forced))
+
+
+def run_maintain(config: Config, *, retain_days: int, is_dry_run: bool, say: Say, is_debug: bool) -> dict[str, Any]:
+    run = start_run(_start(config, say=say, is_debug=is_debug), config, say=say)
+    return maintain(run, retain_days=retain_days, is_dry_run=is_dry_run)
 
 
 def _start(config: Config, *, say: Say, is_debug: bool) -> SparkSession:

@@ -211,3 +211,20 @@ def read_commits(spark: SparkSession, table: Table, *, most: int = 50) -> dict[s
         if text.startswith("{") and (run_id := json.loads(text).get("run_id")):
             found.setdefault(run_id, {**row.asDict(recursive=True), "told": json.loads(text)})
     return found
+
+
+def optimize_table(spark: SparkSession, table: Table) -> None:
+    """Puts small files together; no commit where there is nothing to do."""
+    _maintained(spark, f"OPTIMIZE {table.sql}", table)
+
+
+def vacuum_table(spark: SparkSession, table: Table, *, retain_days: int) -> None:
+    """Removes files that no version of the last days needs."""
+    _maintained(spark, f"VACUUM {table.sql} RETAIN {retain_days * 24} HOURS", table)
+
+
+def _maintained(spark: SparkSession, statement: str, table: Table) -> None:
+    try:
+        spark.sql(statement).collect()
+    except STORAGE_FAULTS as error:
+        raise StorageError.failed("maintain", table.name, reason_of(error)) from error

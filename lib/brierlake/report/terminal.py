@@ -33,12 +33,24 @@ def print_summary(summary: Mapping[str, Any], console: Console) -> None:
     ]:
         facts.add_row(name, text)
     console.print(facts)
+    if "tables" in summary:
+        console.print(_tables_table(summary["tables"]))
     if "runs" in summary:
         console.print(_runs_table(summary["runs"]))
     diagnostics = summary.get("diagnostics")
     if diagnostics and diagnostics["total"]:
         console.print(_metrics_table(diagnostics["months"], diagnostics["total"]))
         console.print(Text(_reading(diagnostics["total"]), style="dim"))
+
+
+def _tables_table(tables: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=False)
+    for name in ("table", "files before", "after", "MB"):
+        table.add_column(name, justify="left" if name == "table" else "right", overflow="fold")
+    for row in tables:
+        size = f"{row['bytes'] / 1e6:.1f}"
+        table.add_row(row["table"], f"{row['files_before']:,}", f"{row['files_after']:,}", size)
+    return table
 
 
 def _runs_table(runs: Sequence[Mapping[str, Any]]) -> Table:
