@@ -16,8 +16,17 @@ from pyspark.sql import SparkSession
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_SECONDS = 240
-OWN_ACCOUNT = {"run_id", "scored_at", "computed_at", "looked_at", "predictions_id", "cells_version", "labels_as_of"}
-"""Ids and times: what two runs may differ in."""
+OWN_ACCOUNT = {
+    "run_id",
+    "scored_at",
+    "computed_at",
+    "looked_at",
+    "predictions_id",
+    "cells_version",
+    "labels_as_of",
+    "recipe",
+}
+"""Ids and times, and the recipe, which names the registry: what two worlds differ in."""
 COMPARED = {
     "predictions": ["id"],
     "brier_cells": ["model_name", "grain", "window_start", "slice_key", "slice_value", "cell_id", "outcome"],
