@@ -231,7 +231,7 @@ class MlflowConfig(Section):
 
 class SessionConfig(Section):
     master: str | None = None
-    """Spark master for a session that we start (local[*], spark://…). null: spark-submit's, or local[*]."""
+    """Spark master for a session that we start (local[*], spark://…). null: spark-submit's, or local[*,4]."""
     remote: str | None = None
     """Spark Connect address (sc://host:port) instead of a master."""
     conf: dict[str, str] = {}

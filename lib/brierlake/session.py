@@ -66,7 +66,7 @@ def start_session(config: SessionConfig, *, app_name: str, is_debug: bool = Fals
         return _with_delta(_started(SparkSession.builder.appName(app_name), config.conf))
     validate_java()
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    master = config.master or "local[*]"
+    master = config.master or "local[*,4]"  # local masters try a failed task again only when told to
     local = _LOCAL_CONF if master.startswith("local") else {}
     builder = SparkSession.builder.master(master).appName(app_name)
     with _noise_aside(is_shown=is_debug) as noise:
