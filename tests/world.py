@@ -66,10 +66,14 @@ def log_version(store: Path, name: str, *, brier: list[float], strength: float) 
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """MLflow with three versions: `first` 1 (last brier .24, though it once had .1) and 2 (.23), `second` 1 (.21)."""
     folder = tmp_path_factory.mktemp("store")
+    log_versions(folder)
+    return folder
+
+
+def log_versions(folder: Path) -> None:
     log_version(folder, "first", brier=[0.1, 0.24], strength=0.2)
     log_version(folder, "first", brier=[0.3, 0.23], strength=0.5)
     log_version(folder, "second", brier=[0.5, 0.21], strength=1.0)
-    return folder
 
 
 @dataclass(frozen=True)
@@ -114,10 +118,9 @@ class World:
         return replace(self, config=self.config.model_copy(update=sections))
 
 
-@pytest.fixture
-def world(spark: SparkSession, store: Path, tmp_path: Path) -> Iterator[World]:
+def lay_out(spark: SparkSession, store: Path, folder: Path) -> World:
     """Features of four days; labels of the first three, known the day after."""
-    shutil.copy(store / "mlflow.db", tmp_path / "mlflow.db")
+    shutil.copy(store / "mlflow.db", folder / "mlflow.db")
     content = {
         "job": "games",
         "lakehouse": {"root": "lake"},
@@ -128,12 +131,17 @@ def world(spark: SparkSession, store: Path, tmp_path: Path) -> Iterator[World]:
         "mlflow": {"tracking_uri": "sqlite:///mlflow.db"},
         "session": {"master": "local[2]"},
     }
-    (tmp_path / "job.yml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    (folder / "job.yml").write_text(yaml.safe_dump(content), encoding="utf-8")
     rows = make_rows()
-    made = World(spark=spark, folder=tmp_path, config=read_config(tmp_path / "job.yml"), rows=rows)
+    made = World(spark=spark, folder=folder, config=read_config(folder / "job.yml"), rows=rows)
     made.append(rows.drop(columns="y"), "games")
     made.append(labels_of(rows[: 3 * PER_DAY]), "results")
-    yield made
+    return made
+
+
+@pytest.fixture
+def world(spark: SparkSession, store: Path, tmp_path: Path) -> Iterator[World]:
+    yield lay_out(spark, store, tmp_path)
     spark.catalog.clearCache()
 
 
