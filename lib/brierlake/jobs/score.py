@@ -87,7 +87,8 @@ def _score(run: Run, *, scope: Scope, asked: Asked) -> Scored:
         validate_labels(run)
         scored = _publish(run, plan, asked=asked)
     # labels of other windows may have landed: an incremental run looks at them all
-    diagnosis = diagnose_windows(run, scope=Scope() if scope.is_incremental else scope)
+    known = plan.states if scored.status == "unchanged" and not scope.is_incremental else None
+    diagnosis = diagnose_windows(run, scope=Scope() if scope.is_incremental else scope, states=known)
     scored = _judged(run, replace(scored, diagnosis=diagnosis))
     if scored.status == "unchanged" and diagnosis.windows:
         scored = replace(scored, status="diagnosed")
@@ -104,6 +105,7 @@ def _publish(run: Run, plan: Plan, *, asked: Asked) -> Scored:
 
 
 def _publish_audited(run: Run, plan: Plan, *, asked: Asked) -> Scored:
+    create_table(run.spark, run.predictions, spec_for(run.config.features, plan.features.schema), job=run.config.job)
     staging, digest = plan_staging(run, plan, is_forced=asked.is_forced), None
     if staging.stale:
         _, digest = _score_into(run, staging, run.staged)
@@ -111,10 +113,8 @@ def _publish_audited(run: Run, plan: Plan, *, asked: Asked) -> Scored:
     passed = replace(plan, stale=audited.passed)
     published = Published(plan=passed, commit=None, issues={})
     if passed.stale:
-        spec = spec_for(run.config.features, plan.features.schema)
-        create_table(run.spark, run.predictions, spec, job=run.config.job)
-        tag = {"model_digest": digest}
-        published = publish(run, passed, read_staged(run, passed.stale), run.predictions, told=tag)
+        staged = read_staged(run, passed.stale)
+        published = publish(run, passed, staged, run.predictions, told={"model_digest": digest})
         clear_staged(run, passed.stale)
     scored = _scored(run, published, digest=digest)
     status = "held" if audited.held and scored.status == "unchanged" else scored.status
