@@ -128,7 +128,7 @@ def lay_out(spark: SparkSession, store: Path, folder: Path) -> World:
         "labels": {"table": "results", "outcome": "y", "known_at": "known_at"},
         "model": {"names": ["first", "second"]},
         "diagnostics": {"slices": ["team"]},
-        "mlflow": {"tracking_uri": "sqlite:///mlflow.db"},
+        "mlflow": {"tracking_uri": "sqlite:///mlflow.db", "log_runs": False},
         "session": {"master": "local[2]"},
     }
     (folder / "job.yml").write_text(yaml.safe_dump(content), encoding="utf-8")

@@ -19,6 +19,8 @@ from rich.console import Console
 from brierlake import __version__
 from brierlake.configfile import read_config
 from brierlake.errors import BrierlakeError, GateError
+from brierlake.report.listings import print_listing
+from brierlake.report.speaker import Speaker
 from brierlake.report.terminal import print_summary
 
 P = ParamSpec("P")
@@ -46,6 +48,7 @@ _ACCEPT = click.option(
 )
 _JSON = click.option("--json", "is_json", is_flag=True, help="Print one JSON summary instead of text.")
 _QUIET = click.option("--quiet", "is_quiet", is_flag=True, help="No progress lines.")
+_LOG_JSON = click.option("--log-json", "is_log_json", is_flag=True, help="Progress as JSON lines with the run's id.")
 _DEBUG = click.option("--debug", "is_debug", is_flag=True, help="Tracebacks, and all that Spark and MLflow say.")
 _EMPTY = click.option("--allow-empty", "is_empty_allowed", is_flag=True, help="An empty scope is no mistake.")
 
@@ -55,16 +58,14 @@ class Terminal:
     """Where progress and results go."""
 
     is_json: bool
-    is_quiet: bool
     is_debug: bool
-
-    def say(self, line: str) -> None:
-        if not self.is_quiet:
-            Console(stderr=True, highlight=False).print(f"[dim]·[/dim] {line}", soft_wrap=True)
+    say: Speaker
 
     def show(self, summary: dict[str, Any]) -> None:
         if self.is_json:
             click.echo(json.dumps(summary, sort_keys=True))
+        elif "rows" in summary or summary["action"] == "show":
+            print_listing(summary, Console(highlight=False))
         else:
             print_summary(summary, Console(highlight=False))
         if code := summary.get("exit_code", 0):
@@ -76,8 +77,9 @@ def _outputs(command: Callable[P, None]) -> Callable[P, None]:
 
     @wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
-        options = {name: bool(kwargs.pop(name)) for name in ("is_json", "is_quiet", "is_debug")}
-        terminal = Terminal(**options)
+        options = {name: bool(kwargs.pop(name)) for name in ("is_json", "is_quiet", "is_debug", "is_log_json")}
+        say = Speaker(is_quiet=options["is_quiet"], is_json=options["is_log_json"])
+        terminal = Terminal(is_json=options["is_json"], is_debug=options["is_debug"], say=say)
         if not terminal.is_debug:
             _hush()
         kwargs["terminal"] = terminal
@@ -88,7 +90,7 @@ def _outputs(command: Callable[P, None]) -> Callable[P, None]:
         except Exception as error:
             _fail(terminal, f"Unexpected {type(error).__name__}: {_first_line(error)} (more with --debug)", code=1)
 
-    return _JSON(_QUIET(_DEBUG(wrapped)))
+    return _JSON(_QUIET(_LOG_JSON(_DEBUG(wrapped))))
 
 
 def _first_line(error: BaseException) -> str:
@@ -180,6 +182,50 @@ def maintain(*, config_path: str, overrides: tuple[str, ...], terminal: Terminal
 @main.command()
 @_CONFIG
 @_SET
+@click.option("--output", metavar="FILE", help="Where it goes; without it report.path, or JOB-report.html.")
+@_outputs
+def report(*, config_path: str, overrides: tuple[str, ...], terminal: Terminal, **options: Any) -> None:
+    """Write one HTML page from the tables: can the probabilities be trusted, and why (not)."""
+    config = read_config(config_path, overrides=overrides)
+    terminal.show(_reading().run_report(config, say=terminal.say, is_debug=terminal.is_debug, **options))
+
+
+@main.command()
+@_CONFIG
+@_SET
+@click.option("--most", default=15, show_default=True, type=click.IntRange(min=1), help="How many.")
+@_outputs
+def runs(*, config_path: str, overrides: tuple[str, ...], terminal: Terminal, **options: Any) -> None:
+    """List the latest runs that wrote something or failed."""
+    config = read_config(config_path, overrides=overrides)
+    terminal.show(_reading().list_runs(config, say=terminal.say, is_debug=terminal.is_debug, **options))
+
+
+@main.command()
+@_CONFIG
+@_SET
+@click.option("--run", "run_id", metavar="ID", help="The run that looked; without it the last one.")
+@_outputs
+def candidates(*, config_path: str, overrides: tuple[str, ...], terminal: Terminal, **options: Any) -> None:
+    """List the versions that were looked at: which one was chosen, and why not the others."""
+    config = read_config(config_path, overrides=overrides)
+    terminal.show(_reading().list_candidates(config, say=terminal.say, is_debug=terminal.is_debug, **options))
+
+
+@main.command()
+@click.argument("window")
+@_CONFIG
+@_SET
+@_outputs
+def show(*, config_path: str, overrides: tuple[str, ...], terminal: Terminal, **options: Any) -> None:
+    """Show what WINDOW (2013-12-31, or a month: 2013-12) holds, who made it, and what it is worth."""
+    config = read_config(config_path, overrides=overrides)
+    terminal.show(_reading().show_window(config, say=terminal.say, is_debug=terminal.is_debug, **options))
+
+
+@main.command()
+@_CONFIG
+@_SET
 @click.option("--experiment", required=True, metavar="NAME", help="Experiment whose runs are looked at.")
 @click.option("--name", metavar="MODEL", help="Registered model; may hold {model}, {params.x}, {tags.x}.")
 @click.option("--filter", "filter_string", default="", metavar="SEARCH", help="Only runs that MLflow's search finds.")
@@ -199,6 +245,10 @@ def demo(*, folder: str, terminal: Terminal) -> None:
     """Build a lakehouse of 336,776 real flights, train nine models, score five months and judge them."""
     demo_room = import_module("brierlake.jobs.demo")
     demo_room.run_demo(Path(folder), say=terminal.say, show=terminal.show, is_debug=terminal.is_debug)
+
+
+def _reading() -> ModuleType:
+    return import_module("brierlake.jobs.reading")
 
 
 def _commands() -> ModuleType:

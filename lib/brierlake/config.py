@@ -225,8 +225,15 @@ class MlflowConfig(Section):
     """Registry, where it isn't the tracking server."""
     experiment: Name = "brierlake"
     """Experiment that our own runs are logged to."""
+    log_runs: bool = True
+    """Log each published run to that experiment, and tag the version; false: MLflow is only read."""
     timeout_seconds: int = Field(default=15, ge=1, le=600)
     """How long one call may take; a server that is down fails within a few of these."""
+
+
+class ReportConfig(Section):
+    path: str | None = None
+    """HTML file that each published run writes anew, relative to `folder`. null: only `report` writes one."""
 
 
 class SessionConfig(Section):
@@ -260,6 +267,7 @@ class Config(Section):
     """Bounds on metrics; where one is breached the run ends with exit code 5, so that what follows is stopped."""
     diagnostics: DiagnosticsConfig = DiagnosticsConfig()
     mlflow: MlflowConfig
+    report: ReportConfig = ReportConfig()
     session: SessionConfig = SessionConfig()
 
     @model_validator(mode="after")

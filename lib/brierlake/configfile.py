@@ -111,7 +111,7 @@ def _known_keys(section: Sequence[str]) -> list[str]:
 
 def _with_absolute_paths(config: Config, *, base: Path) -> Config:
     folder = (base / Path(config.folder).expanduser()).resolve()
-    lakehouse, mlflow = config.lakehouse, config.mlflow
+    lakehouse, mlflow, report = config.lakehouse, config.mlflow, config.report
     return config.model_copy(
         update={
             "folder": str(folder),
@@ -122,6 +122,7 @@ def _with_absolute_paths(config: Config, *, base: Path) -> Config:
                     "registry_uri": _absolute_uri(mlflow.registry_uri, folder),
                 }
             ),
+            "report": report.model_copy(update={"path": _absolute_uri(report.path, folder)}),
         }
     )
 

@@ -76,6 +76,19 @@ class ConfigError(BrierlakeError):
         )
 
     @classmethod
+    def no_such_window(cls, window: str, known: str) -> Self:
+        return cls(f"Nothing was published for {window}. Known: {known}.")
+
+    @classmethod
+    def nothing_recorded(cls, job: str, run_id: str | None) -> Self:
+        what = f"run {run_id} of job {job!r}" if run_id else f"job {job!r}"
+        return cls(f"Nothing is recorded of {what}. `brierlake runs` lists the runs.")
+
+    @classmethod
+    def unwritable(cls, path: str, reason: str) -> Self:
+        return cls(f"The file {path} can't be written: {reason}. Name another with --output or report.path.")
+
+    @classmethod
     def folder_in_use(cls, folder: str) -> Self:
         return cls(f"The folder {folder} isn't empty. Remove it, or name another with --folder.")
 

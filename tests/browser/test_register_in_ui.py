@@ -1,7 +1,6 @@
 """A person registers a version in MLflow's web page; it is resolved and fetched like any other."""
 
 import os
-import shutil
 import sys
 import uuid
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 from mlflow.models import infer_signature
 from sklearn.linear_model import LogisticRegression
+from tests.browser.chromium import CHROMIUM, NO_CHROMIUM, open_browser
 
 from brierlake.config import MlflowConfig, ModelConfig
 from brierlake.registry import connect, fetch_model, log_brier, resolve_model
@@ -19,20 +19,7 @@ from brierlake.registry import connect, fetch_model, log_brier, resolve_model
 sys.path.insert(0, str(Path(__file__).parents[1] / "registry"))
 from mlflow_server import Server, running_server
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium isn't installed (apt-get install chromium)"),
-]
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)]
 
 
 @pytest.fixture(scope="module")
@@ -62,10 +49,7 @@ def logged(server: Server) -> Iterator[tuple[str, str, float]]:
 
 
 def register_by_hand(page_address: str, name: str) -> None:
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - only where there is a browser
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+    with open_browser() as browser:
         page = browser.new_page()
         page.set_default_timeout(120_000)
         page.goto(page_address)
@@ -76,7 +60,6 @@ def register_by_hand(page_address: str, name: str) -> None:
         with page.expect_response(lambda answer: "model-versions/create" in answer.url) as caught:
             page.get_by_role("button", name="Register", exact=True).click()
         assert caught.value.ok, caught.value.text()
-        browser.close()
 
 
 def test_version_registered_in_the_web_page(server: Server, logged: tuple[str, str, float], tmp_path: Path) -> None:

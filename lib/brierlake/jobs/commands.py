@@ -12,6 +12,7 @@ from brierlake.jobs.plan import make_plan
 from brierlake.jobs.run import Say, start_run
 from brierlake.jobs.score import Asked, score
 from brierlake.jobs.summary import summarise_backfill, summarise_diagnose, summarise_plan_only, summarise_score
+from brierlake.jobs.tracking import with_results
 from brierlake.lakehouse.windows import Scope, parse_scope, split_by_month
 from brierlake.session import start_session
 
@@ -38,7 +39,8 @@ def run_score(
         if by:
             say(f"{piece} ({count} of {len(pieces)})")
         run = start_run(spark, config, say=say)
-        summaries.append(summarise_score(run, score(run, scope=piece, asked=asked)))
+        scored = score(run, scope=piece, asked=asked)
+        summaries.append(with_results(run, summarise_score(run, scored)))
     return summarise_backfill(summaries, scope=scope) if by else summaries[0]
 
 
@@ -70,7 +72,7 @@ def run_diagnose(
 ) -> dict[str, Any]:
     scope = parse_scope(start, end, features=config.features)
     run = start_run(_start(config, say=say, is_debug=is_debug), config, say=say)
-    return summarise_diagnose(run, diagnose(run, scope=scope, is_forced=is_forced))
+    return with_results(run, summarise_diagnose(run, diagnose(run, scope=scope, is_forced=is_forced)))
 
 
 def run_maintain(config: Config, *, retain_days: int, is_dry_run: bool, say: Say, is_debug: bool) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame
 
 from brierlake.errors import GateError, StorageError
 from brierlake.jobs.plan import Plan, compared
+from brierlake.jobs.progress import watched
 from brierlake.jobs.run import Run
 from brierlake.lakehouse.predictions import (
     Commit,
@@ -44,9 +45,10 @@ def publish(run: Run, plan: Plan, predictions: DataFrame, table: Table, *, told:
     for _ in range(_ATTEMPTS):
         rows = predictions if left is plan else predictions.where(filter_condition(left.stale))
         try:
-            commit = publish_predictions(
-                run.spark, rows, table, windows=left.stale, run_id=run.run_id, told=told, expected=left.rows
-            )
+            with watched(run.spark, say=run.say, what="Scoring", rows=left.rows):
+                commit = publish_predictions(
+                    run.spark, rows, table, windows=left.stale, run_id=run.run_id, told=told, expected=left.rows
+                )
         except ConflictError:
             run.say("Another job wrote the same windows; looking again")
             now = compared(run, plan, table)

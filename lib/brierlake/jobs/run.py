@@ -14,6 +14,7 @@ from brierlake.config import Config
 from brierlake.errors import BrierlakeError, GateError, StorageError
 from brierlake.lakehouse.ledger import append_records
 from brierlake.lakehouse.tables import STORAGE_FAULTS, Table, is_there, locate_table, reason_of
+from brierlake.report.speaker import Speaker
 from brierlake.schemas import RUNS
 
 Say = Callable[[str], None]
@@ -66,7 +67,8 @@ def started_at(run_id: str) -> datetime:
 def start_run(spark: SparkSession, config: Config, *, say: Say) -> Run:
     now = datetime.now(UTC)
     run_id = f"{now.strftime(_ID_TIME)}-{secrets.token_hex(3)}"
-    return Run(spark=spark, config=config, run_id=run_id, started_at=now, say=say)
+    said = say.of_run(run_id) if isinstance(say, Speaker) else say
+    return Run(spark=spark, config=config, run_id=run_id, started_at=now, say=said)
 
 
 def record_run(run: Run, *, action: str, status: str, exit_code: int, facts: Mapping[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 
 from brierlake.jobs.diagnose import Diagnosis
@@ -72,6 +73,10 @@ def summarise_plan_only(run: Run, plan: Plan) -> dict[str, Any]:
     return {**_run_facts(run, action="plan", status=status), **summarise_plan(plan)}
 
 
+def summarise_report(run: Run, path: Path) -> dict[str, Any]:
+    return {**_run_facts(run, action="report", status="written"), "report": str(path)}
+
+
 def _run_facts(run: Run, *, action: str, status: str) -> dict[str, Any]:
     return {"run_id": run.run_id, "job": run.config.job, "action": action, "status": status}
 
@@ -91,6 +96,7 @@ def summarise_plan(plan: Plan) -> dict[str, Any]:
         "recipe": plan.recipe,
         "scope": str(plan.scope),
         "features_table": plan.pin.table.name,
+        "features_id": plan.pin.table_id,
         "features_version": plan.pin.version,
         "windows_stale": len(plan.stale),
         "windows_current": plan.current_count,

@@ -5,6 +5,7 @@ from brierlake.registry.fetching import fetch_model
 from brierlake.registry.records import Candidate, FetchedModel, Resolution
 from brierlake.registry.registering import Registration, register_runs
 from brierlake.registry.resolution import resolve_model
+from brierlake.registry.results import Result, Source, log_result, tag_version
 from brierlake.registry.training import log_brier, log_features
 
 __all__ = [
@@ -12,10 +13,14 @@ __all__ = [
     "FetchedModel",
     "Registration",
     "Resolution",
+    "Result",
+    "Source",
     "connect",
     "fetch_model",
     "log_brier",
     "log_features",
+    "log_result",
     "register_runs",
     "resolve_model",
+    "tag_version",
 ]

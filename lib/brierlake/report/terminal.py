@@ -7,8 +7,19 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from brierlake.report.verdicts import is_meant
+
 _SHOWN_BREACHES = 4
-_STATUS = {"published": "green", "unchanged": "cyan", "diagnosed": "green", "planned": "cyan", "held": "red"}
+_MONTHS, _ISSUES, _WIDEST = 6, 2, 52
+"""What fits into 24 lines of 80 columns."""
+_STATUS = {
+    "published": "green",
+    "unchanged": "cyan",
+    "diagnosed": "green",
+    "planned": "cyan",
+    "held": "red",
+    "written": "green",
+}
 
 
 def print_summary(summary: Mapping[str, Any], console: Console) -> None:
@@ -33,6 +44,8 @@ def print_summary(summary: Mapping[str, Any], console: Console) -> None:
     ]:
         facts.add_row(name, text)
     console.print(facts)
+    for name, text in _result_facts(summary):  # in one line each: paths and addresses are there to be copied
+        console.print(Text.assemble((f"{name}  ", "dim"), text), soft_wrap=True)
     if "tables" in summary:
         console.print(_tables_table(summary["tables"]))
     if "runs" in summary:
@@ -93,7 +106,10 @@ def _row_facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         counts = "{} in, {} scored, {} with an issue".format(*rows)
         version = summary["predictions_version"]
         facts.append(("rows", counts + (f"; predictions version {version}" if version is not None else "")))
-        facts += [("issue", f"{text}: {n:,} rows") for text, n in summary["issues"].items()]
+        issues = sorted(summary["issues"].items(), key=lambda each: -each[1])
+        facts += [("issue", f"{text[:_WIDEST]}: {n:,} rows") for text, n in issues[:_ISSUES]]
+        if rest := issues[_ISSUES:]:
+            facts.append(("", f"{len(rest)} further kinds of issue: {sum(n for _, n in rest):,} rows"))
     elif stale:
         facts.append(("rows", f"{summary['rows_in']:,} to score"))
     return facts
@@ -125,12 +141,18 @@ def _label_facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [("labels", f"known for {coverage}; {diagnostics['windows']:,} windows diagnosed again")]
 
 
+def _result_facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Where else the results are, and what went wrong on the way there."""
+    facts = [(name, summary[name]) for name in ("report", "mlflow") if summary.get(name)]
+    return facts + [("note", text) for text in summary.get("notes", ())]
+
+
 def _metrics_table(months: Sequence[Mapping[str, Any]], total: Mapping[str, Any]) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim", pad_edge=False)
     table.add_column("month", no_wrap=True)
     for name in ("rows", "labels", "Brier", "95 %", "expected", "base rate", "mean p", "skill"):
         table.add_column(name, justify="right", no_wrap=True)
-    for row in months[-12:]:
+    for row in months[-_MONTHS:]:
         table.add_row(*_metric_cells((row["window_start"] or "no time")[:7], row))
     table.add_row(*_metric_cells("all", total), style="bold")
     return table
@@ -148,7 +170,7 @@ def _metric_cells(name: str, row: Mapping[str, Any]) -> list[str]:
         _number(row["expected_brier"], 4),
         _number(row["base_rate"], 3),
         _number(row["mean_probability"], 3),
-        _number(row["skill"], 3),
+        _number(row["skill"], 3) if is_meant(row) else "few",
     ]
 
 
@@ -163,7 +185,7 @@ def _share(value: float | None) -> str:
 def _reading(total: Mapping[str, Any]) -> str:
     text = (
         "Brier: smaller is better, beside the base rate. Expected: what it would be if calibrated. "
-        "Skill: 1 is perfect, 0 no better than the base rate."
+        "Skill: 1 is perfect, 0 no better than the base rate; few: too few events to tell."
     )
     if total["label_status"] == "preliminary":
         text += " Early labels are a biased sample: months that aren't fully labelled are preliminary."

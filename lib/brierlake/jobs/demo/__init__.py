@@ -19,6 +19,7 @@ from brierlake.jobs.diagnose import diagnose
 from brierlake.jobs.run import Say, start_run
 from brierlake.jobs.score import score
 from brierlake.jobs.summary import summarise_diagnose
+from brierlake.jobs.tracking import with_results
 from brierlake.lakehouse.tables import Table, locate_table
 from brierlake.lakehouse.windows import Scope, split_by_month
 from brierlake.session import start_session
@@ -93,4 +94,4 @@ def _live_through(spark: SparkSession, config: Config, flights: Flights, *, say:
     say(f"Labels so far for {total.get('coverage') or 0:.1%} of the rows; now the rest lands, and is judged")
     _append(spark, flights.labels[known_at > landed], table)
     run = start_run(spark, config, say=lambda _: None)
-    return summarise_diagnose(run, diagnose(run, scope=Scope()))
+    return with_results(run, summarise_diagnose(run, diagnose(run, scope=Scope())))
