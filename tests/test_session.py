@@ -8,7 +8,7 @@ from pyspark.sql import SparkSession
 
 from brierlake.config import SessionConfig
 from brierlake.errors import SetupError
-from brierlake.session import start_session, validate_java
+from brierlake.session import start_session, storage_warning, validate_java
 
 
 def fake_java(folder: Path, version: str) -> None:
@@ -62,3 +62,17 @@ def test_without_deltas_settings_a_session_is_refused(spark: SparkSession) -> No
             start_session(SessionConfig(), app_name="other")
     finally:
         spark.conf.set(name, str(kept))
+
+
+@pytest.mark.parametrize(
+    ("root", "log_store", "words"),
+    [("s3a://b/lake", "", "one Spark driver"), ("s3a://b/lake", "io.delta.storage.Other", None), ("/lake", "", None)],
+)
+def test_several_writers_on_s3_are_warned_of(spark: SparkSession, root: str, log_store: str, words: str | None) -> None:
+    name = "spark.delta.logStore.s3a.impl"
+    spark.conf.set(name, log_store)
+    try:
+        warning = storage_warning(spark, root)
+        assert warning is None if words is None else words in str(warning)
+    finally:
+        spark.conf.unset(name)

@@ -1,5 +1,6 @@
 """The one place that builds a SparkSession. A session that is there already is taken as it is."""
 
+import atexit
 import os
 import re
 import shutil
@@ -8,13 +9,17 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import IO
+from zipfile import ZipFile
 
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
+import brierlake
 from brierlake.config import SessionConfig
 from brierlake.errors import SetupError
 
@@ -52,11 +57,17 @@ def start_session(config: SessionConfig, *, app_name: str, is_debug: bool = Fals
     """Returns the active session where there is one (a notebook, a managed runtime), else starts one.
 
     Under spark-submit the session gets its settings from there. Otherwise local settings fit for a laptop
-    apply, then the config's `session.conf`.
+    apply, then the config's `session.conf`. Executors elsewhere get this package from here.
 
     Raises:
         SetupError: No usable Java, Delta's jars can't be had, or Spark doesn't start.
     """
+    spark = _session(config, app_name=app_name, is_debug=is_debug)
+    _ship_package(spark)
+    return spark
+
+
+def _session(config: SessionConfig, *, app_name: str, is_debug: bool) -> SparkSession:
     active = SparkSession.getActiveSession()
     if active is not None:
         return _with_delta(active)
@@ -105,6 +116,49 @@ def _with_delta(spark: SparkSession) -> SparkSession:
     if not is_managed and "delta" not in str(spark.conf.get("spark.sql.catalog.spark_catalog", "")).lower():
         raise SetupError.no_delta_session()
     return spark
+
+
+def _ship_package(spark: SparkSession) -> None:
+    """Lets executors import brierlake: functions that run there are pickled by name."""
+    if not Path(brierlake.__file__).parent.is_dir():
+        return  # it came in a zip by --py-files, which executors have too
+    if is_remote(spark):
+        spark.addArtifacts(_package_zip(), pyfile=True)
+    elif not (str(spark.conf.get("spark.master")).startswith("local") and _is_installed()):
+        spark.sparkContext.addPyFile(_package_zip())
+
+
+def _is_installed() -> bool:
+    try:
+        return bool(distribution("brierlake"))
+    except PackageNotFoundError:
+        return False  # sources that jobs/*.py put on this process's path only
+
+
+def storage_warning(spark: SparkSession, root: str | None) -> str | None:
+    """Says where two drivers that write one table could lose a commit: S3, without a log store made for that."""
+    scheme = (root or "").partition("://")[0]
+    is_managed = "DATABRICKS_RUNTIME_VERSION" in os.environ
+    if scheme not in ("s3", "s3a", "s3n") or is_managed or spark.conf.get(f"spark.delta.logStore.{scheme}.impl", ""):
+        return None
+    return f"On {scheme}:// only one Spark driver may write a table at a time; conf/spark-s3.conf says more"
+
+
+def is_remote(spark: SparkSession) -> bool:
+    """Whether this is a Spark Connect session, which has no JVM and no SparkContext here."""
+    return type(spark).__module__.startswith("pyspark.sql.connect")
+
+
+@cache
+def _package_zip() -> str:
+    folder = tempfile.mkdtemp(prefix="brierlake-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    package, path = Path(brierlake.__file__).parent, Path(folder) / f"brierlake-{brierlake.__version__}.zip"
+    with ZipFile(path, "w") as archive:
+        for file in sorted(package.rglob("*")):
+            if file.is_file() and "__pycache__" not in file.parts:
+                archive.write(file, file.relative_to(package.parent))
+    return str(path)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from brierlake.jobs.score import Asked, score
 from brierlake.jobs.summary import summarise_backfill, summarise_diagnose, summarise_plan_only, summarise_score
 from brierlake.jobs.tracking import with_results
 from brierlake.lakehouse.windows import Scope, parse_scope, split_by_month
-from brierlake.session import start_session
+from brierlake.session import start_session, storage_warning
 
 
 def run_score(
@@ -82,4 +82,7 @@ def run_maintain(config: Config, *, retain_days: int, is_dry_run: bool, say: Say
 
 def _start(config: Config, *, say: Say, is_debug: bool) -> SparkSession:
     say("Starting Spark")
-    return start_session(config.session, app_name=f"brierlake {config.job}", is_debug=is_debug)
+    spark = start_session(config.session, app_name=f"brierlake {config.job}", is_debug=is_debug)
+    if warning := storage_warning(spark, config.lakehouse.root):
+        say(warning)
+    return spark
