@@ -14,7 +14,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from brierlake.errors import StorageError
 from brierlake.lakehouse.labels import as_utc
 from brierlake.lakehouse.predictions import is_conflict
-from brierlake.lakehouse.tables import STORAGE_FAULTS, Table, is_there, read_table, reason_of, replace_rows
+from brierlake.lakehouse.tables import STORAGE_FAULTS, Table, is_there, quoted, read_table, reason_of, replace_rows
 from brierlake.lakehouse.windows import Window, filter_condition
 
 Figures = Mapping[str, Any]
@@ -57,11 +57,6 @@ def part_condition(
     if has_total:
         parts.append("grain = 'all'")
     return f"job = {quoted(job)} AND role = {quoted(role)} AND ({' OR '.join(parts)})"
-
-
-def quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
 
 
 def read_cells(spark: SparkSession, table: Table, *, job: str, role: str) -> DataFrame:

@@ -5,7 +5,6 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from delta.tables import DeltaTable
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
@@ -65,11 +64,23 @@ def reason_of(error: BaseException) -> str:
     return (lines[0] if lines else type(error).__name__)[:300]
 
 
+def quoted(text: str) -> str:
+    """Returns the text as a literal of Spark SQL."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
 def is_there(spark: SparkSession, table: Table) -> bool:
     """Whether a Delta table is there; starts no Spark job."""
-    if table.path is not None:
-        return bool(DeltaTable.isDeltaTable(spark, table.path))
-    return spark.catalog.tableExists(table.sql)
+    if table.path is None:
+        return spark.catalog.tableExists(table.sql)
+    try:  # in SQL, as all here: Delta's own Python API needs a plugin in a Spark Connect server
+        read_detail(spark, table)
+    except PySparkException as error:
+        if condition_of(error) == "DELTA_MISSING_DELTA_TABLE":
+            return False
+        raise
+    return True
 
 
 def create_table(spark: SparkSession, table: Table, spec: TableSpec, *, job: str | None = None) -> None:
@@ -96,21 +107,19 @@ def _has_files(spark: SparkSession, path: str) -> bool:
 
 
 def _create(spark: SparkSession, table: Table, spec: TableSpec, *, job: str | None) -> None:
-    builder = DeltaTable.createIfNotExists(spark)
-    builder = builder.location(table.path) if table.path is not None else builder.tableName(table.sql)
-    builder = builder.addColumns(spec.schema)
-    if spec.partitioned_by:
-        builder = builder.partitionedBy(*spec.partitioned_by)
     properties = {
         **spec.properties,
         **{f"delta.constraints.{name}": check for name, check in spec.constraints.items()},
         FORMAT_PROPERTY: str(FORMAT_VERSION),
         **({JOB_PROPERTY: job} if job else {}),
     }
-    for name, value in properties.items():
-        builder = builder.property(name, value)
+    listed = ", ".join(f"{quoted(name)} = {quoted(value)}" for name, value in properties.items())
+    columns = ", ".join(f"`{name}`" for name in spec.partitioned_by)
     try:
-        builder.execute()
+        spark.sql(
+            f"CREATE TABLE IF NOT EXISTS {table.sql} ({spec.schema.toDDL()}) USING delta "
+            f"{f'PARTITIONED BY ({columns}) ' if columns else ''}TBLPROPERTIES ({listed})"
+        )
     except STORAGE_FAULTS as error:
         if is_there(spark, table):  # another run came first; whether its shape is ours is looked at next
             return

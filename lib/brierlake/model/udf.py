@@ -1,16 +1,23 @@
 """The model as a Spark UDF, and the transform that adds its two columns."""
 
-from collections.abc import Callable
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import mlflow.pyfunc
+import pandas as pd
+from pyspark import SparkFiles
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
+from pyspark.sql.pandas.functions import pandas_udf
 
 from brierlake.model.casts import arriving_column
 from brierlake.model.contract import Contract
 from brierlake.model.wrap import quiet_mlflow
+from brierlake.session import is_remote
 
 _RESULT = T.StructType([T.StructField("probability", T.DoubleType()), T.StructField("issue", T.StringType())])
 _SCORED = "__brierlake_scored"
@@ -19,8 +26,27 @@ ModelUdf = Callable[..., Column]
 
 
 def build_udf(spark: SparkSession, adapter_path: Path) -> ModelUdf:
+    if is_remote(spark) and "DATABRICKS_RUNTIME_VERSION" not in os.environ:
+        return _shipped_udf(spark, adapter_path)
     with quiet_mlflow():
         udf: ModelUdf = mlflow.pyfunc.spark_udf(spark, str(adapter_path), result_type=_RESULT, env_manager="local")
+    return udf
+
+
+def _shipped_udf(spark: SparkSession, adapter_path: Path) -> ModelUdf:
+    """The same for a Spark Connect server, to which MLflow ships nothing: executors would look for a path of ours."""
+    name = f"{adapter_path.name}-{uuid.uuid4().hex}"
+    archive = shutil.make_archive(str(adapter_path.parent / name), "zip", adapter_path)
+    spark.addArtifacts(f"{archive}#{name}", archive=True)
+    Path(archive).unlink()
+
+    def scored(batches: Iterator[tuple[pd.Series, ...]]) -> Iterator[pd.DataFrame]:
+        model = mlflow.pyfunc.load_model(str(Path(SparkFiles.getRootDirectory()) / name), suppress_warnings=True)
+        for columns in batches:
+            yield model.predict(pd.concat(columns, axis=1, ignore_index=True))
+
+    # pyspark's stubs know no tuple of any length
+    udf: ModelUdf = pandas_udf(scored, returnType=_RESULT)  # type: ignore[call-overload]
     return udf
 
 

@@ -1,0 +1,41 @@
+"""The same job from a client of a Spark Connect server, which has neither our code nor our folders."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.conftest import Flights
+from tests.cluster.processes import ROOT, running_connect
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_connect_client_scores_and_diagnoses_as_a_local_run_does(
+    flights: Flights, bare_python: str, tmp_path: Path
+) -> None:
+    pytest.importorskip("grpc", reason="needs the extra connect")
+    with running_connect(tmp_path, python=bare_python) as uri:
+        places = ("--set", "lakehouse.gold=connected", "--set", f"session.remote={uri}")
+        scored = run(flights, "score", *places)
+        assert (scored["status"], scored["rows_in"], scored["rows_with_issue"]) == ("published", 240, 0)
+        flights.assert_same_as_local("connected")
+        assert run(flights, "diagnose", *places)["status"] == "unchanged"
+        assert run(flights, "diagnose", "--force", *places)["diagnostics"]["windows"] == 4
+    flights.assert_same_as_local("connected")
+
+
+def run(flights: Flights, command: str, *arguments: str) -> dict[str, dict[str, int]]:
+    done = subprocess.run(
+        [sys.executable, "-m", "brierlake.cli", command, "--config", "conf/cluster.yml", "--json", *arguments],
+        cwd=ROOT,
+        env=flights.environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-6000:]
+    return dict(json.loads(done.stdout.strip().splitlines()[-1]))
