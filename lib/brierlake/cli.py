@@ -18,7 +18,7 @@ from rich.console import Console
 
 from brierlake import __version__
 from brierlake.configfile import read_config
-from brierlake.errors import BrierlakeError, GateError
+from brierlake.errors import BrierlakeError, ConfigError, GateError
 from brierlake.report.listings import print_listing
 from brierlake.report.speaker import Speaker
 from brierlake.report.terminal import print_summary
@@ -236,6 +236,40 @@ def register(*, config_path: str, overrides: tuple[str, ...], terminal: Terminal
     """Register an experiment's runs as model versions; twice registers nothing twice."""
     config = read_config(config_path, overrides=overrides)
     terminal.show(import_module("brierlake.jobs.register").register(config, **options))
+
+
+@main.command()
+@click.option(
+    "--tracking-uri", metavar="URI", help="MLflow, as in a config: http(s)://…, sqlite:///file.db, databricks."
+)
+@click.option("--features", metavar="TABLE", help="Table to score: its name, or a whole path or catalog.schema.table.")
+@click.option("--labels", metavar="TABLE", help="Table of the outcomes, in the same layer.")
+@click.option("--root", metavar="FOLDER", help="Folder or URI of the lakehouse, where --features is a name only.")
+@click.option("--catalog", metavar="NAME", help="Catalog instead of a root.")
+@click.option("--silver", default="silver", show_default=True, metavar="LAYER", help="Layer that holds the tables.")
+@click.option(
+    "--model", "names", multiple=True, metavar="NAME", help="Only these registered models; else all that fit."
+)
+@click.option("--key", multiple=True, metavar="COLUMN", help="Columns that name a row, instead of what is found.")
+@click.option("--output", default="my-job.yml", show_default=True, metavar="FILE", help="Config to write.")
+@_outputs
+def init(*, tracking_uri: str | None, features: str | None, terminal: Terminal, **options: Any) -> None:
+    """Ask the registry and the features table, and write a commented config that works."""
+    uri = _asked(tracking_uri, "--tracking-uri", "where MLflow is")
+    table = _asked(features, "--features", "the table to score")
+    room = import_module("brierlake.jobs.init")
+    summary = room.init(tracking_uri=uri, features=table, say=terminal.say, is_debug=terminal.is_debug, **options)
+    if terminal.is_json:
+        terminal.show(summary)
+    else:
+        click.echo(f"Wrote {summary['output']}. Next: brierlake plan --config {summary['output']}")
+
+
+def _asked(value: str | None, option: str, what: str) -> str:
+    """Returns what was given, or asks a person for it; where nobody can answer, that is an error."""
+    if value is None and not sys.stdin.isatty():
+        raise ConfigError.missing_option(option, what)
+    return value if value is not None else str(click.prompt(f"{option} ({what})", err=True))
 
 
 @main.command()

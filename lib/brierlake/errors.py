@@ -54,6 +54,21 @@ class ConfigError(BrierlakeError):
         return cls(f"--set {text} isn't of the form section.key=value, for example --set model.metric=brier.")
 
     @classmethod
+    def missing_option(cls, option: str, what: str) -> Self:
+        return cls(f"{option} is missing: {what}.")
+
+    @classmethod
+    def file_in_the_way(cls, path: str) -> Self:
+        return cls(f"There is a file {path} already, and it stays as it is. Name another with --output.")
+
+    @classmethod
+    def no_place(cls, table: str) -> Self:
+        return cls(
+            f"The table {table!r} names no lakehouse. Give --root or --catalog, or the whole path (root/layer/table) "
+            "or name (catalog.schema.table)."
+        )
+
+    @classmethod
     def no_labels_section(cls, job: str) -> Self:
         return cls(f"The config of job {job!r} has no `labels` section, which this command needs: add it.")
 
@@ -311,6 +326,17 @@ class ContractError(BrierlakeError):
             f"Table {table} keeps no change data feed, which an incremental run goes by. Switch it on with "
             f"ALTER TABLE {sql} SET TBLPROPERTIES ('delta.enableChangeDataFeed' = 'true'), or name the windows with "
             "--from and --to."
+        )
+
+    @classmethod
+    def no_fitting_model(cls, table: str, faults: Sequence[str]) -> Self:
+        return cls.faults(f"None of the registered models can be fed from table {table}:", faults)
+
+    @classmethod
+    def no_key(cls, table: str, columns: Sequence[str]) -> Self:
+        return cls(
+            f"No column of table {table}, and no pair of columns, names its rows uniquely. "
+            f"Say which do with --key; it has: {listed(columns, most=60)}."
         )
 
     @classmethod

@@ -52,6 +52,11 @@ def read_format(client: MlflowClient, uri: str) -> Format | None:
     return describe_format(mlmodel)
 
 
+def fetch_description(client: MlflowClient, uri: str, *, folder: Path) -> Path:
+    """Downloads only what says what the model takes and gives, its MLmodel file; returns the folder that holds it."""
+    return _downloaded(client, uri, folder, path=MLMODEL).parent
+
+
 def _downloaded(client: MlflowClient, uri: str, target: Path, *, path: str = "") -> Path:
     """Downloads a model, or the one file of it that `path` names."""
     point_mlflow_at(client)

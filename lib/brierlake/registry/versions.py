@@ -40,6 +40,12 @@ class Version:
         return f"{self.name}/{self.number}"
 
 
+def list_models(client: MlflowClient) -> list[str]:
+    """Returns the names of the first thousand registered models that may be seen."""
+    with asking(registry_uri(client), "list its models"):
+        return [str(each.name) for each in client.search_registered_models(max_results=1000)]
+
+
 def read_versions(client: MlflowClient, names: Sequence[str]) -> tuple[Version, ...]:
     """Lists all versions of the named models, in one call where they fit into one page.
 
@@ -149,8 +155,7 @@ def _validate_name(client: MlflowClient, name: str) -> list[str]:
                 raise ModelError.forbidden(f"the registered model {name!r}", uri) from error
             if not has_code(error, "RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                 raise
-            known = [model.name for model in client.search_registered_models(max_results=1000)]
-            raise ModelError.no_model(name, known) from error
+            raise ModelError.no_model(name, list_models(client)) from error
 
 
 def _with_origins(client: MlflowClient, versions: Iterable[Version]) -> tuple[Version, ...]:

@@ -1,0 +1,127 @@
+"""Init: asks the registry and the features table, and writes a commented config that works with what it found."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+
+from brierlake.config import MlflowConfig, SessionConfig
+from brierlake.configfile import read_config
+from brierlake.errors import ConfigError, ContractError
+from brierlake.jobs.draft import Choice, Place, config_text
+from brierlake.jobs.findings import ModelFindings, TableFindings, is_key, look_at_models, look_at_table
+from brierlake.jobs.run import Say
+from brierlake.lakehouse.tables import Table, pin_table, read_table
+from brierlake.registry import connect
+from brierlake.session import start_session
+
+_SQLITE = "sqlite:///"
+
+
+def init(
+    *,
+    tracking_uri: str,
+    features: str,
+    labels: str | None,
+    root: str | None,
+    catalog: str | None,
+    silver: str,
+    names: tuple[str, ...],
+    key: tuple[str, ...],
+    output: str,
+    say: Say,
+    is_debug: bool,
+) -> dict[str, Any]:
+    """Writes the config to `output`, which must not be there yet.
+
+    Raises:
+        ConfigError: There is such a file, or the table's name says no place.
+        ModelError: The registry can't be asked, or has no versions.
+        ContractError: No model can be fed from the table, or nothing names its rows.
+    """
+    if Path(output).exists():
+        raise ConfigError.file_in_the_way(output)
+    place = find_place(features, root=root, catalog=catalog, silver=silver)
+    uri = _absolute(tracking_uri)
+    say("Asking the registry")
+    client = connect(MlflowConfig(tracking_uri=uri))
+    say("Starting Spark")
+    spark = start_session(SessionConfig(), app_name="brierlake init", is_debug=is_debug)
+    rows = _rows(spark, place.locate(place.table), setting="--features")
+    say(f"Looking at {place.table}")
+    table = look_at_table(rows)
+    models = look_at_models(client, rows.schema, names=names, table=place.table)
+    fitting = [each for each in models if each.fault is None]
+    if not fitting:
+        raise ContractError.no_fitting_model(place.table, [f"{each.name}: {each.fault}" for each in models])
+    label_rows = _rows(spark, place.locate(labels), setting="--labels") if labels else None
+    choice = Choice(
+        place=place,
+        tracking_uri=uri,
+        key=key or _key(rows, table, models=fitting, name=place.table),
+        table=table,
+        labels=(labels, look_at_table(label_rows)) if labels and label_rows is not None else None,
+        models=models,
+        metric=choose_metric(fitting),
+    )
+    return _write(choice, output)
+
+
+def find_place(features: str, *, root: str | None, catalog: str | None, silver: str) -> Place:
+    """Reads root, layer and name from a whole path or name, where they aren't given."""
+    if root or catalog:
+        return Place(_absolute(root) if root else None, catalog, silver, features)
+    if "/" in features:
+        head, layer, name = ["", "", *features.rstrip("/").rsplit("/", 2)][-3:]
+        if head:
+            return Place(_absolute(head), None, layer, name)
+    parts = features.split(".")
+    if len(parts) == 3:
+        return Place(None, *parts)
+    raise ConfigError.no_place(features)
+
+
+def _absolute(uri: str) -> str:
+    if uri.startswith(_SQLITE):
+        return _SQLITE + str(Path(uri.removeprefix(_SQLITE)).resolve())
+    return uri if "://" in uri or uri.startswith("databricks") else str(Path(uri).expanduser().resolve())
+
+
+def _rows(spark: SparkSession, table: Table, *, setting: str) -> DataFrame:
+    return read_table(spark, pin_table(spark, table, setting=setting).table)
+
+
+def _key(rows: DataFrame, table: TableFindings, *, models: Sequence[ModelFindings], name: str) -> tuple[str, ...]:
+    inputs = {column for each in models for column in each.inputs}
+    likely = sorted(table.keys, key=lambda key: bool(inputs & set(key)))
+    found = next((key for key in likely if is_key(rows, key)), None)
+    if found is None:
+        raise ContractError.no_key(name, list(table.types))
+    return found
+
+
+def choose_metric(models: Sequence[ModelFindings]) -> str:
+    """Returns `brier` where it was logged, else a name with it, else what most runs logged."""
+    seen: Counter[str] = Counter()
+    for each in models:
+        seen.update(each.metrics)
+    named = [name for name, _ in seen.most_common() if "brier" in name.lower()]
+    return "brier" if "brier" in seen or not seen else named[0] if named else seen.most_common(1)[0][0]
+
+
+def _write(choice: Choice, output: str) -> dict[str, Any]:
+    path = Path(output)
+    with path.open("x", encoding="utf-8") as file:
+        file.write(config_text(choice))
+    read_config(path)
+    return {
+        "action": "init",
+        "job": choice.place.table,
+        "status": "written",
+        "output": output,
+        "key": list(choice.key),
+        "metric": choice.metric,
+        "models": [{"name": each.name, "versions": each.version_count, "fault": each.fault} for each in choice.models],
+    }
