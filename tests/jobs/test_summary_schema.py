@@ -1,0 +1,46 @@
+"""Real summaries are as the schema says, and the schema file is what the models say."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from pydantic import ValidationError
+
+from brierlake.cli import main
+from brierlake.jobs.summary_schema import SUMMARY, DiagnoseSummary, FailedSummary, PlanSummary, ScoreSummary
+from tests.world import World
+
+FILE = Path(__file__).parents[2] / "conf" / "summary.schema.json"
+
+
+def summary_of(world: World, *arguments: str) -> object:
+    result = CliRunner().invoke(main, [*arguments, "--config", world.path, "--json", "--quiet"])
+    return SUMMARY.validate_json(result.stdout.splitlines()[-1])
+
+
+def test_each_command_prints_what_the_schema_says(world: World) -> None:
+    assert isinstance(summary_of(world, "plan"), PlanSummary)
+    scored = summary_of(world, "score")
+    assert isinstance(scored, ScoreSummary)
+    assert (scored.status, scored.rows_scored) == ("published", len(world.rows))
+    assert (scored.exit_code, scored.breaches) == (0, [])
+    unchanged = summary_of(world, "score")
+    assert isinstance(unchanged, ScoreSummary)
+    assert (unchanged.status, unchanged.predictions_version) == ("unchanged", None)
+    diagnosed = summary_of(world, "diagnose", "--force")
+    assert isinstance(diagnosed, DiagnoseSummary)
+    assert diagnosed.diagnostics.total is not None
+    failed = summary_of(world, "score", "--set", "model.names=[nobody]")
+    assert isinstance(failed, FailedSummary)
+    assert failed.exit_code == 3
+
+
+def test_a_summary_that_lacks_something_is_none() -> None:
+    with pytest.raises(ValidationError, match="Field required"):
+        SUMMARY.validate_python({"action": "score", "status": "published", "job": "j"})
+
+
+def test_the_schema_file_is_up_to_date() -> None:
+    made = json.dumps(SUMMARY.json_schema(), indent=2, sort_keys=True)
+    assert FILE.read_text(encoding="utf-8") == f"{made}\n", "write it again from SUMMARY.json_schema()"
