@@ -1,6 +1,7 @@
 """Java that is missing or too old, and sessions that are there already."""
 
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from pyspark.sql import SparkSession
 
 from brierlake.config import SessionConfig
 from brierlake.errors import SetupError
-from brierlake.session import start_session, storage_warning, validate_java
+from brierlake.session import start_session, storage_warning, validate_java, validate_remote
 
 
 def fake_java(folder: Path, version: str) -> None:
@@ -76,3 +77,15 @@ def test_several_writers_on_s3_are_warned_of(spark: SparkSession, root: str, log
         assert warning is None if words is None else words in str(warning)
     finally:
         spark.conf.unset(name)
+
+
+def test_a_connect_server_that_is_not_there_is_named_at_once() -> None:
+    pytest.importorskip("grpc")
+    with pytest.raises(SetupError, match=r"No Spark Connect server answers at sc://127.0.0.1:1 \(.*refused"):
+        validate_remote("sc://127.0.0.1:1/;token=secret")
+
+
+def test_the_extra_that_connect_needs_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "grpc", None)
+    with pytest.raises(SetupError, match=r"brierlake\[connect\]"):
+        validate_remote("sc://127.0.0.1:1")

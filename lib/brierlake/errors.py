@@ -140,6 +140,10 @@ class SetupError(BrierlakeError):
         return cls(f"Spark didn't start: {reason}")
 
     @classmethod
+    def unreachable(cls, address: str, reason: str) -> Self:
+        return cls(f"No Spark Connect server answers at {address} ({reason}). Check session.remote.")
+
+    @classmethod
     def missing_extra(cls, extra: str, module: str) -> Self:
         return cls(f"This needs the package {module}: install it with `pip install 'brierlake[{extra}]'`.")
 

@@ -4,6 +4,7 @@ import atexit
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -11,8 +12,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
+from urllib.parse import urlsplit
 from zipfile import ZipFile
 
 from py4j.protocol import Py4JError
@@ -50,6 +53,8 @@ _LOCAL_CONF = {
     "spark.driver.memory": "2g",
 }
 _OLDEST_JAVA = 17
+_CONNECT_PORT = 15002
+_PATIENCE_SECONDS = 15
 _SUBMITTED = "PYSPARK_GATEWAY_PORT"
 
 
@@ -72,6 +77,7 @@ def _session(config: SessionConfig, *, app_name: str, is_debug: bool) -> SparkSe
     if active is not None:
         return _with_delta(active)
     if config.remote:
+        validate_remote(config.remote)
         return _started(SparkSession.builder.remote(config.remote).appName(app_name), config.conf)
     if _SUBMITTED in os.environ:
         return _with_delta(_started(SparkSession.builder.appName(app_name), config.conf))
@@ -100,6 +106,19 @@ def validate_java() -> None:
     version = re.search(r'version "(?:1\.)?(\d+)', answer.stderr)
     if version is None or int(version.group(1)) < _OLDEST_JAVA:
         raise SetupError.no_java(f"Java {version.group(1)} at {java}" if version else f"no working Java at {java}")
+
+
+def validate_remote(address: str) -> None:
+    """Raises SetupError unless somebody listens there; Spark's own client would try for ten minutes."""
+    if find_spec("grpc") is None:
+        raise SetupError.missing_extra("connect", "grpcio")
+    where = urlsplit(address)
+    if where.scheme != "sc":
+        return  # local[2] starts a server of its own
+    try:
+        socket.create_connection((where.hostname or "", where.port or _CONNECT_PORT), _PATIENCE_SECONDS).close()
+    except OSError as error:
+        raise SetupError.unreachable(address.partition("/;")[0], str(error)) from error
 
 
 def _started(builder: SparkSession.Builder, conf: Mapping[str, str]) -> SparkSession:
