@@ -8,7 +8,7 @@ from pyspark.sql import types as T
 
 from brierlake.config import LakehouseConfig
 from brierlake.errors import StorageError
-from brierlake.lakehouse.tables import Table, create_table, locate_table, pin_table, read_table
+from brierlake.lakehouse.tables import Table, create_table, is_there, locate_table, pin_table, read_table
 from brierlake.schemas import CANDIDATES, CELLS, METRICS, RELIABILITY, RUNS, TableSpec, column, predictions_spec
 
 KEY = T.StructType([column("id", T.LongType(), "key")])
@@ -82,3 +82,8 @@ def test_a_table_that_is_not_there_is_named(spark: SparkSession, table: Table) -
 def test_every_column_has_a_comment_and_every_key_is_a_column(spec: TableSpec) -> None:
     assert [each.name for each in spec.schema if not each.metadata.get("comment")] == []
     assert set(spec.key) <= set(spec.schema.names)
+
+
+def test_a_place_that_cannot_be_looked_at_is_no_absent_table(spark: SparkSession) -> None:
+    with pytest.raises(StorageError, match=r"nowhere://lake/t"):
+        is_there(spark, Table("nowhere://lake/t", "delta.`nowhere://lake/t`", "nowhere://lake/t"))

@@ -71,15 +71,19 @@ def quoted(text: str) -> str:
 
 
 def is_there(spark: SparkSession, table: Table) -> bool:
-    """Whether a Delta table is there; starts no Spark job."""
+    """Whether a Delta table is there; starts no Spark job.
+
+    Raises:
+        StorageError: The place can't be looked at.
+    """
     if table.path is None:
         return spark.catalog.tableExists(table.sql)
     try:  # in SQL, as all here: Delta's own Python API needs a plugin in a Spark Connect server
         read_detail(spark, table)
-    except PySparkException as error:
+    except STORAGE_FAULTS as error:
         if condition_of(error) == "DELTA_MISSING_DELTA_TABLE":
             return False
-        raise
+        raise StorageError.failed("read", table.name, reason_of(error)) from error
     return True
 
 
