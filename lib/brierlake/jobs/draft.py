@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import yaml
+
 from brierlake.config import LakehouseConfig
 from brierlake.jobs.findings import ModelFindings, TableFindings
 from brierlake.lakehouse.tables import Table, locate_table
 
 _LARGER_IS_BETTER = re.compile(r"auc|acc|f1|precision|recall|r2|score|skill")
+_PLAIN = re.compile(r"[A-Za-z_/][\w/.:-]*")
 _MOST_CARRIED = 3
 
 
@@ -86,7 +89,10 @@ mlflow:
 
 
 def _yaml(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_yaml(each) for each in value)}]"
+    is_plain = isinstance(value, str) and _PLAIN.fullmatch(value) and isinstance(yaml.safe_load(value), str)
+    return str(value) if is_plain else json.dumps(value, ensure_ascii=False)
 
 
 def _lines(section: Mapping[str, Any]) -> str:
