@@ -221,6 +221,7 @@ RUNS = TableSpec(
             column("rows_scored", _LONG, "of these, with a probability"),
             column("rows_with_issue", _LONG, "of these, without"),
             column("issues", T.MapType(_STRING, _LONG), "rows by issue"),
+            column("issue_examples", T.MapType(_STRING, T.ArrayType(_STRING)), "keys of up to three rows by issue"),
             column("brier", _DOUBLE, "of the windows written, where labels are known"),
             column("brier_se", _DOUBLE, "its standard error"),
             column("expected_brier", _DOUBLE, "of the windows written"),

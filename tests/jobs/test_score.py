@@ -11,6 +11,7 @@ from sklearn.metrics import brier_score_loss
 from brierlake.errors import ContractError, GateError, StorageError
 from brierlake.jobs.diagnose import diagnose
 from brierlake.jobs.score import Asked, score
+from brierlake.lakehouse.predictions import Issue
 from brierlake.lakehouse.windows import Scope
 from tests.world import DAYS, PER_DAY, World, labels_of, log_version
 
@@ -200,6 +201,10 @@ def test_few_bad_rows_cost_themselves_only(world: World) -> None:
     scored = score(world.run(), scope=Scope())
     predictions = world.read("predictions").set_index("id")
     assert scored.rows_with_issue == 2
+    text = "x1 is null or NaN, and the model doesn't take that"
+    assert scored.issues == {text: Issue(2, ("id=10", "id=11"))}
+    examples = world.read("runs")["issue_examples"][0]
+    assert {issue: list(keys) for issue, keys in examples.items()} == {text: ["id=10", "id=11"]}
     assert predictions.loc[[10, 11], "probability"].isna().all()
     assert predictions.loc[[10, 11], "issue"].str.len().min() > 5
     assert predictions["probability"].notna().sum() == len(world.rows) - 2

@@ -15,6 +15,9 @@ def printed(summary: dict[str, Any]) -> list[str]:
     return buffer.getvalue().splitlines()
 
 
+KEYS = ["carrier=UA, flight=1545, origin=EWR", "carrier=UA, flight=1714, origin=LGA"]
+
+
 def make_summary() -> dict[str, Any]:
     """A run with everything that could be said: many months, issues, candidates and a note."""
     tables = make_tables(make_rows())
@@ -43,6 +46,7 @@ def make_summary() -> dict[str, Any]:
         "rows_with_issue": 40,
         "predictions_version": 3,
         "issues": {f"the value of column x{at} isn't a finite number, and more": 40 - at for at in range(9)},
+        "issue_examples": {f"the value of column x{at} isn't a finite number, and more": KEYS for at in range(9)},
         "diagnostics": {"windows": 69, "labels_version": 3, "months": [month] * 30, "total": total},
         "report": "/somewhere/report.html",
         "mlflow": "run 123 in experiment brierlake",
@@ -55,7 +59,8 @@ def test_the_fullest_summary_fits_24_lines() -> None:
     assert len(lines) <= 24, "\n".join(lines)
     assert max(map(len, lines)) <= 80
     text = "\n".join(lines)
-    assert "7 further kinds of issue" in text
+    assert "8 further kinds of issue" in text
+    assert "such as carrier=UA, flight=1545, origin=EWR; carrier=UA, fl…" in text
     assert "note  No report: the disk is full." in text
     assert "preliminary" in text
 

@@ -13,6 +13,7 @@ from brierlake.jobs.run import Run
 from brierlake.lakehouse.predictions import (
     Commit,
     ConflictError,
+    Issue,
     publish_predictions,
     put_back,
     read_issues,
@@ -29,7 +30,7 @@ class Published:
 
     plan: Plan
     commit: Commit | None
-    issues: Mapping[str, int]
+    issues: Mapping[str, Issue]
 
 
 def publish(run: Run, plan: Plan, predictions: DataFrame, table: Table, *, told: Mapping[str, Any]) -> Published:
@@ -56,16 +57,18 @@ def publish(run: Run, plan: Plan, predictions: DataFrame, table: Table, *, told:
             if not left.stale:
                 return Published(plan=left, commit=None, issues={})
             continue
-        issues = read_issues(run.spark, table, commit=commit, windows=left.stale)
+        issues = read_issues(run.spark, table, commit=commit, windows=left.stale, key=run.config.features.key)
         _validate_issues(run, issues, commit, table=table, windows=left.stale)
         return Published(plan=left, commit=commit, issues=issues)
     raise StorageError.conflict(table.name, _ATTEMPTS)
 
 
 def _validate_issues(
-    run: Run, issues: Mapping[str, int], commit: Commit, *, table: Table, windows: Collection[Window]
+    run: Run, issues: Mapping[str, Issue], commit: Commit, *, table: Table, windows: Collection[Window]
 ) -> None:
     share = run.config.scoring.max_issue_share
-    if sum(issues.values()) > share * commit.rows:
+    if sum(each.rows for each in issues.values()) > share * commit.rows:
         put_back(run.spark, table, windows=windows, version=commit.version - 1, tag=f"{run.run_id}:put-back")
-        raise GateError.too_many_issues(issues, rows=commit.rows, share=share)
+        counts = {text: each.rows for text, each in issues.items()}
+        examples = {text: each.examples for text, each in issues.items()}
+        raise GateError.too_many_issues(counts, examples, rows=commit.rows, share=share)

@@ -17,7 +17,7 @@ from brierlake.jobs.run import Run, record_failure, record_run
 from brierlake.lakehouse.diagnostics import read_judged
 from brierlake.lakehouse.features import filter_windows, validate_unique_key
 from brierlake.lakehouse.ledger import append_records
-from brierlake.lakehouse.predictions import Commit, spec_for
+from brierlake.lakehouse.predictions import Commit, Issue, spec_for
 from brierlake.lakehouse.tables import Table, create_table
 from brierlake.lakehouse.windows import Scope, Window
 from brierlake.registry import connect, fetch_model
@@ -34,7 +34,7 @@ class Scored:
     """Its stale windows are those that the run wrote."""
     digest: str | None = None
     commit: Commit | None = None
-    issues: Mapping[str, int] = field(default_factory=dict)
+    issues: Mapping[str, Issue] = field(default_factory=dict)
     diagnosis: Diagnosis | None = None
     held: tuple[Window, ...] = ()
     """Windows that are staged and not published, for what the gates say of them."""
@@ -44,7 +44,7 @@ class Scored:
 
     @property
     def rows_with_issue(self) -> int:
-        return sum(self.issues.values())
+        return sum(each.rows for each in self.issues.values())
 
     @property
     def exit_code(self) -> int:
@@ -190,7 +190,8 @@ def _record(run: Run, scored: Scored) -> None:
         "rows_in": plan.rows,
         "rows_scored": plan.rows - scored.rows_with_issue,
         "rows_with_issue": scored.rows_with_issue,
-        "issues": dict(scored.issues),
+        "issues": {text: each.rows for text, each in scored.issues.items()},
+        "issue_examples": {text: list(each.examples) for text, each in scored.issues.items()},
         **headline,
         "gates": gate_facts(run.config.gates, scored.breaches, held=scored.held, is_accepted=scored.is_accepted),
     }

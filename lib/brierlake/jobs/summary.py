@@ -31,7 +31,8 @@ def summarise_score(run: Run, scored: Scored) -> dict[str, Any]:
         "predictions_version": scored.commit.version if scored.commit else None,
         "rows_scored": plan.rows - scored.rows_with_issue,
         "rows_with_issue": scored.rows_with_issue,
-        "issues": dict(scored.issues),
+        "issues": {text: each.rows for text, each in scored.issues.items()},
+        "issue_examples": {text: list(each.examples) for text, each in scored.issues.items()},
         "exit_code": scored.exit_code,
         "breaches": [asdict(each) for each in scored.breaches],
         "held_windows": [str(each) for each in scored.held],
@@ -50,6 +51,7 @@ def summarise_backfill(pieces: Sequence[Mapping[str, Any]], *, scope: Scope) -> 
     issues: dict[str, int] = {}
     for piece in pieces:
         issues = {text: issues.get(text, 0) + piece["issues"].get(text, 0) for text in {*issues, *piece["issues"]}}
+    examples = {text: keys for piece in reversed(pieces) for text, keys in piece["issue_examples"].items()}
     return {
         **pieces[-1],
         **{name: sum(piece[name] for piece in pieces) for name in _ADDED_UP},
@@ -59,6 +61,7 @@ def summarise_backfill(pieces: Sequence[Mapping[str, Any]], *, scope: Scope) -> 
         "exit_code": max(piece["exit_code"] for piece in pieces),
         "breaches": [breach for piece in pieces for breach in piece["breaches"]],
         "held_windows": [window for piece in pieces for window in piece["held_windows"]],
+        "issue_examples": examples,
         "run_ids": [piece["run_id"] for piece in pieces if piece["status"] != "unchanged"],
     }
 

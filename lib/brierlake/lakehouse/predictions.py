@@ -26,6 +26,8 @@ from brierlake.lakehouse.tables import (
 from brierlake.lakehouse.windows import Scope, Window, filter_condition, scope_condition
 from brierlake.schemas import TableSpec, predictions_spec
 
+_EXAMPLES = 3
+
 
 @dataclass(frozen=True)
 class WindowState:
@@ -37,6 +39,15 @@ class WindowState:
     features_version: int
     is_mixed: bool
     issues: int = 0
+
+
+@dataclass(frozen=True)
+class Issue:
+    """The rows that have no probability for one reason."""
+
+    rows: int
+    examples: tuple[str, ...]
+    """Keys of the first few of them, such as `id=5`."""
 
 
 @dataclass(frozen=True)
@@ -195,8 +206,22 @@ def read_run_facts(spark: SparkSession, table: Table, *, run_ids: Collection[str
     return [row.asDict() for row in found.collect()]
 
 
-def read_issues(spark: SparkSession, table: Table, *, commit: Commit, windows: Collection[Window]) -> Mapping[str, int]:
-    """Returns the rows by issue that a commit wrote to these windows; empty where each row has a probability."""
+def read_issues(
+    spark: SparkSession, table: Table, *, commit: Commit, windows: Collection[Window], key: Collection[str]
+) -> Mapping[str, Issue]:
+    """Returns what a commit wrote to these windows without a probability, by issue, the most frequent first."""
     rows = read_table(spark, table, version=commit.version).where(filter_condition(windows))
-    counted = rows.where(F.col("issue").isNotNull()).groupBy("issue").agg(F.count(F.lit(1)).alias("n")).collect()
-    return {row["issue"]: int(row["n"]) for row in counted}
+    columns = {name: F.col(f"`{name.replace('`', '``')}`") for name in key}
+    named = [
+        F.concat(F.lit(f"{name}="), F.coalesce(each.cast("string"), F.lit("null"))) for name, each in columns.items()
+    ]
+    counted = (
+        rows.where(F.col("issue").isNotNull())
+        .groupBy("issue")
+        .agg(
+            F.count(F.lit(1)).alias("n"),
+            F.min_by(F.concat_ws(", ", *named), F.struct(*columns.values()), _EXAMPLES).alias("examples"),
+        )
+        .orderBy(F.desc("n"), "issue")
+    )
+    return {row["issue"]: Issue(int(row["n"]), tuple(row["examples"])) for row in counted.collect()}

@@ -10,7 +10,7 @@ from rich.text import Text
 from brierlake.report.verdicts import is_meant
 
 _SHOWN_BREACHES = 4
-_MONTHS, _ISSUES, _WIDEST = 6, 2, 52
+_MONTHS, _ISSUES, _WIDEST = 6, 1, 52
 """What fits into 24 lines of 80 columns."""
 _STATUS = {
     "published": "green",
@@ -106,10 +106,7 @@ def _row_facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         counts = "{} in, {} scored, {} with an issue".format(*rows)
         version = summary["predictions_version"]
         facts.append(("rows", counts + (f"; predictions version {version}" if version is not None else "")))
-        issues = sorted(summary["issues"].items(), key=lambda each: -each[1])
-        facts += [("issue", f"{text[:_WIDEST]}: {n:,} rows") for text, n in issues[:_ISSUES]]
-        if rest := issues[_ISSUES:]:
-            facts.append(("", f"{len(rest)} further kinds of issue: {sum(n for _, n in rest):,} rows"))
+        facts += _issue_facts(summary["issues"], summary["issue_examples"])
     elif stale:
         facts.append(("rows", f"{summary['rows_in']:,} to score"))
     return facts
@@ -130,6 +127,23 @@ def _gate_facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _breach_text(breach: Mapping[str, Any]) -> str:
     where = f"{breach['window']} {breach['slice_value'] or ''}".strip()
     return f"{breach['gate']}: {breach['value']:.4g} in {where}"
+
+
+def _issue_facts(issues: Mapping[str, int], examples: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
+    ordered = sorted(issues.items(), key=lambda each: (-each[1], each[0]))
+    facts = []
+    for text, n in ordered[:_ISSUES]:
+        facts.append(("issue", f"{text[:_WIDEST]}: {n:,} {'row' if n == 1 else 'rows'}"))
+        if keys := "; ".join(examples.get(text, ())):
+            facts.append(("", f"such as {keys if len(keys) <= _WIDEST else keys[: _WIDEST - 1] + '…'}"))
+    if rest := ordered[_ISSUES:]:
+        facts.append(
+            (
+                "",
+                f"{len(rest)} further {'kinds' if len(rest) > 1 else 'kind'} of issue: {sum(n for _, n in rest):,} rows",
+            )
+        )
+    return facts
 
 
 def _label_facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
