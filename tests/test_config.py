@@ -47,6 +47,7 @@ def test_remote_addresses_stay_as_they_are(tmp_path: Path, uri: str) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"scoring": {"env_manager": "virtualenv"}}, r"scoring\.env_manager.*only local is.*on the cluster instead"),
         (
             {"features": {"table": "f", "key": ["id"], "carri": ["a"]}},
             r"unknown key `features.carri`. Did you mean 'carry'\?",

@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from brierlake.schemas import METRIC_FIELDS
 
@@ -143,6 +143,19 @@ class ScoringConfig(Section):
     """Real rows that go through the model on the driver before any task starts."""
     environment: Literal["warn", "strict", "ignore"] = "warn"
     """What a difference between the model's requirements and the installed packages does."""
+    env_manager: str = "local"
+    """MLflow's name for where a model runs. Only local: in the packages that are installed on driver and executors."""
+
+    @field_validator("env_manager")
+    @classmethod
+    def _only_local(cls, value: str) -> str:
+        if value != "local":
+            raise ValueError(
+                f"{value} isn't supported, only local is: with any other, MLflow installs an environment on every "
+                "executor and sends each batch through a server there, as JSON. Install what the model asks for on the "
+                "cluster instead; scoring.environment (warn or strict) says what differs"
+            )
+        return value
 
 
 class ReferenceWindow(Section):

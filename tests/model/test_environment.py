@@ -7,7 +7,14 @@ from packaging.requirements import Requirement
 from pyspark.sql import SparkSession
 
 from brierlake.errors import ContractError
-from brierlake.model import Difference, Differences, compare_environment, read_environment, validate_environment
+from brierlake.model import (
+    Difference,
+    Differences,
+    compare_environment,
+    describe_differences,
+    read_environment,
+    validate_environment,
+)
 from brierlake.model.environment import _is_met
 
 NUMPY = version("numpy")
@@ -96,6 +103,17 @@ def test_versions_are_compared_without_their_build(line: str, installed: str | N
 
 
 DIFFERENT = Differences((Difference("numpy", "<1", "2.0", "2.1"), Difference("lightgbm", "", None, None)), ("a line",))
+
+
+def test_differences_are_shown_as_a_table() -> None:
+    packages = (Difference("numpy", "<1", "2.4.6", None), Difference("no-such-package", "", None, None))
+    assert describe_differences(Differences(packages, ("git+https://example.invalid/library.git",))) == [
+        "package          the model asks for  driver  executors",
+        "numpy            <1                  2.4.6   none",
+        "no-such-package  any                 none    none",
+        "Can't be compared: git+https://example.invalid/library.git",
+    ]
+    assert describe_differences(Differences((), ())) == []
 
 
 def test_strict_refuses_with_all_packages() -> None:

@@ -13,6 +13,7 @@ from brierlake.model import (
     build_contract,
     build_udf,
     compare_environment,
+    describe_differences,
     prepare_adapter,
     read_environment,
     select_inputs,
@@ -39,6 +40,7 @@ def build_predictions(
         features=config.features.columns,
         run_features=plan.resolution.features,
         positive_class=config.model.positive_class,
+        reserved=(config.labels.outcome,) if config.labels and config.labels.table is None else (),
         table=table,
     )
     adapter = prepare_adapter(
@@ -57,10 +59,8 @@ def _try_out(
     if mode != "ignore":
         differences = compare_environment(read_environment(fetched.path), spark=run.spark)
         validate_environment(differences, mode=mode)
-        for each in differences.packages:
-            run.say(
-                f"The model asks for {each.package}{each.required}: driver {each.driver}, executors {each.executors}"
-            )
+        for line in describe_differences(differences):
+            run.say(line)
     sample = select_inputs(features, contract=contract).limit(run.config.scoring.sample_rows).toPandas()
     share = run.config.scoring.max_issue_share
     for note in try_sample(adapter, sample, contract=contract, max_issue_share=share, table=table).notes:

@@ -6,6 +6,7 @@ from brierlake.model.environment import (
     Differences,
     Required,
     compare_environment,
+    describe_differences,
     read_environment,
     validate_environment,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "build_contract",
     "build_udf",
     "compare_environment",
+    "describe_differences",
     "prepare_adapter",
     "read_environment",
     "select_inputs",

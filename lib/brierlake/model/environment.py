@@ -101,6 +101,20 @@ def validate_environment(differences: Differences, *, mode: Literal["warn", "str
         )
 
 
+def describe_differences(differences: Differences) -> list[str]:
+    """Returns a table of what differs, and the requirements that nobody can compare; nothing where all fits."""
+    rows = [
+        (each.package, each.required or "any", each.driver or "none", each.executors or "none")
+        for each in differences.packages
+    ]
+    table = [("package", "the model asks for", "driver", "executors"), *rows] if rows else []
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in table]
+    if differences.unparsed:
+        lines.append(f"Can't be compared: {', '.join(differences.unparsed)}")
+    return lines
+
+
 def _requirement_lines(model_path: Path) -> list[str]:
     file = model_path / "requirements.txt"
     if file.is_file():
