@@ -1,7 +1,8 @@
 """How fast rows are scored, as ratios from one run: `python tests/benchmarks/scoring.py --rows 4000000`.
 
 Roads: naive (spark_udf on the model itself, a struct of all features), adapter (ours), identity (a pandas UDF that
-returns its first column: the bound of this road), arrow (the same adapter through mapInArrow, for scale).
+returns its first column: the bound of this road), arrow (the same adapter through mapInArrow, for scale). Ratios are to
+naive in Spark's own batches of 10,000 rows.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import mlflow
@@ -29,10 +31,27 @@ from brierlake.config import SessionConfig
 from brierlake.model import build_contract, build_udf, prepare_adapter, with_predictions
 from brierlake.session import start_session
 
+BATCH = "spark.sql.execution.arrow.maxRecordsPerBatch"
+SPARKS_OWN = 10_000
+Taken = tuple[float, float]
+"""Seconds of wall and of CPU."""
 MODELS: dict[str, Callable[[], ClassifierMixin]] = {
     "lr": LogisticRegression,
     "hgb": lambda: HistGradientBoostingClassifier(max_iter=100, early_stopping=False),
 }
+
+
+@dataclass(frozen=True)
+class Road:
+    """One way to score, in batches of so many rows."""
+
+    name: str
+    frame: DataFrame
+    batch: int
+
+    @property
+    def label(self) -> str:
+        return f"{self.name} {self.batch // 1000}k"
 
 
 def save_model(kind: str, names: list[str], folder: Path) -> Path:
@@ -105,7 +124,7 @@ def cpu_seconds() -> float:
     return sum(stats[process][1] for process in ours if process in stats) / os.sysconf("SC_CLK_TCK")
 
 
-def seconds(frame: DataFrame) -> tuple[float, float]:
+def seconds(frame: DataFrame) -> Taken:
     """Returns wall and CPU seconds of scoring all rows."""
     started, cpu = time.perf_counter(), cpu_seconds()
     frame.write.format("noop").mode("overwrite").save()
@@ -124,35 +143,47 @@ def measure(spark: SparkSession, args: argparse.Namespace, folder: Path) -> None
     features = table(spark, rows=args.rows, width=args.features, partitions=args.partitions)
     for kind in args.models.split(","):
         path = save_model(kind, names, folder)
-        for batch in (int(each) for each in args.batches.split(",")):
-            spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", batch)
-            target = Path(tempfile.mkdtemp(dir=folder))
-            roads = {
-                "naive": naive(path, features, names),
-                "adapter": adapter(path, features, folder=target),
-                "adapter, 1% of rows with a null": adapter(path, features, folder=target, spoiled=0.01),
-                "identity": identity(features, names),
-                "arrow": arrow(target / f"{path.name}_0.0" / "adapter", features),
-            }
-            for frame in roads.values():
-                seconds(frame.limit(20_000))
-            taken: dict[str, list[tuple[float, float]]] = {name: [] for name in roads}
-            for _ in range(args.repeats):
-                for name, frame in roads.items():
-                    taken[name].append(seconds(frame))
-            print(f"\n{kind}, {args.rows:,} rows x {args.features} doubles, batches of {batch:,}")
-            report(taken, rows=args.rows)
+        ours = adapter(path, features, folder=folder)
+        roads = [
+            Road("naive", naive(path, features, names), SPARKS_OWN),
+            Road("adapter", ours, SPARKS_OWN),
+            Road("adapter", ours, args.batch),
+            Road("identity", identity(features, names), args.batch),
+        ]
+        if args.more:
+            spoiled = adapter(path, features, folder=folder, spoiled=0.01)
+            roads += [
+                Road("naive", naive(path, features, names), args.batch),
+                Road("adapter, 1 % of rows with a null", spoiled, args.batch),
+                Road("arrow", arrow(folder / f"{path.name}_0.0" / "adapter", features), args.batch),
+            ]
+        for road in roads:
+            run(spark, replace(road, frame=road.frame.limit(20_000)))
+        taken: dict[str, list[Taken]] = {road.label: [] for road in roads}
+        for _ in range(args.rounds):
+            for road in roads:
+                taken[road.label].append(run(spark, road))
+        print(f"\n{kind}, {args.rows:,} rows x {args.features} doubles, {args.rounds} rounds in turn: min median max")
+        report(taken, rows=args.rows, naive=roads[0].label, bound=roads[3].label)
 
 
-def report(taken: dict[str, list[tuple[float, float]]], *, rows: int) -> None:
-    wall = {name: statistics.median(each[0] for each in runs) for name, runs in taken.items()}
-    cpu = {name: statistics.median(each[1] for each in runs) for name, runs in taken.items()}
-    for name in taken:
-        print(
-            f"  {name:<32} {rows / wall[name] / 1e3:7,.0f}k rows/s  {wall['naive'] / wall[name]:5.2f} x naive  "
-            f"{wall['identity'] / wall[name]:5.2f} x identity   CPU {cpu[name] / rows * 1e6:6.2f} s a million rows  "
-            f"{cpu['naive'] / cpu[name]:5.2f} x naive  {cpu['identity'] / cpu[name]:5.2f} x identity"
-        )
+def run(spark: SparkSession, road: Road) -> Taken:
+    spark.conf.set(BATCH, road.batch)
+    return seconds(road.frame)
+
+
+def report(taken: dict[str, list[Taken]], *, rows: int, naive: str, bound: str) -> None:
+    for label, runs in taken.items():
+        speed = statistics.median(rows / wall / 1e3 for wall, _ in runs)
+        cpu = statistics.median(cpu / rows * 1e6 for _, cpu in runs)
+        ratios = "   ".join(f"{spread(taken[other], runs)} x {other.split()[0]}" for other in (naive, bound))
+        print(f"  {label:<44} {speed:7,.0f}k rows/s  {ratios}   CPU {cpu:5.1f} s a million rows")
+
+
+def spread(others: list[Taken], runs: list[Taken]) -> str:
+    """Returns how many times faster than the other road of the same round."""
+    ratios = sorted(other[0] / own[0] for other, own in zip(others, runs, strict=True))
+    return f"{ratios[0]:.2f} {statistics.median(ratios):.2f} {ratios[-1]:.2f}"
 
 
 def main() -> None:
@@ -160,9 +191,10 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=400_000)
     parser.add_argument("--features", type=int, default=20)
     parser.add_argument("--partitions", type=int, default=8)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--models", default="lr,hgb")
-    parser.add_argument("--batches", default="10000")
+    parser.add_argument("--batch", type=int, default=50_000, help="rows of a batch in our own sessions")
+    parser.add_argument("--more", action="store_true", help="also naive in our batches, rows with nulls, mapInArrow")
     parser.add_argument("--master", default="local[2]")
     args = parser.parse_args()
     logging.getLogger("mlflow").setLevel(logging.ERROR)

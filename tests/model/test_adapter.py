@@ -84,6 +84,37 @@ def test_a_matrix_is_handed_over_in_the_models_type() -> None:
     np.testing.assert_array_equal(SEEN[0], [[1, 3], [2, 4]])
 
 
+def test_a_model_that_walks_through_rows_gets_each_in_one_piece() -> None:
+    seen = []
+
+    def score(rows: pd.DataFrame) -> np.ndarray:
+        seen.append(rows)
+        return rows["x"].to_numpy()
+
+    source = Source(score, "", has_classes=True, is_read_by_row=True)
+    numbers = Adapter(source, features=["y", "x"], types=["float64"] * 2, form="columns")
+    assert numbers.predict(given(y=[3.0, 4.0], x=[0.1, 0.2]))["probability"].tolist() == [0.1, 0.2]
+    assert seen[0].to_numpy().flags.c_contiguous
+    Adapter(source, features=["s", "x"], types=["str", "float64"], form="columns").predict(given(s=["u"], x=[0.3]))
+    assert list(seen[1]["s"]) == ["u"]
+
+
+def test_a_model_that_changes_its_input_in_place_is_tried_again_with_the_rows_as_they_were() -> None:
+    def halved(rows: pd.DataFrame) -> np.ndarray:
+        rows["x"] /= 2
+        s = rows.pop("s")
+        if (s == "bad").any():
+            raise ValueError("unknown text")
+        return rows["x"].to_numpy()
+
+    tried = Adapter(
+        Source(halved, "", has_classes=False), features=["x", "s"], types=["float64", "str"], form="columns"
+    )
+    result = tried.predict(given(x=[0.2, 0.4, 0.6], s=["a", "bad", "c"]))
+    assert result["issue"].tolist() == ["", "the model raises ValueError: unknown text", ""]
+    np.testing.assert_array_equal(result["probability"], [0.1, np.nan, 0.3])
+
+
 @pytest.fixture
 def prepared(logistic: Path, tmp_path: Path) -> Path:
     contract = Contract(("a", "b", "c"), ("float64",) * 3, (), "columns")

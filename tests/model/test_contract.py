@@ -122,6 +122,12 @@ def test_one_error_lists_all_faults(signed: Callable[..., Path]) -> None:
     assert "`hour` can't be a feature" in text
 
 
+def test_what_the_model_gives_is_among_the_faults(logistic: Path) -> None:
+    with pytest.raises(ContractError, match=r"(?s)`b` is string.*`c` is missing.*'late' is none of them") as raised:
+        contract_of(logistic, "a double, b string", positive_class="late")
+    assert str(raised.value).count("\n  - ") == 4
+
+
 def test_an_optional_column_that_is_missing_must_be_left_out_by_name(signed: Callable[..., Path]) -> None:
     path = signed(Schema([ColSpec(DataType.double, "a"), ColSpec(DataType.double, "b", required=False)]))
     with pytest.raises(ContractError, match=r"column `b` is missing.* calls it optional: .*features.columns"):

@@ -12,6 +12,7 @@ import pandas as pd
 from mlflow.models import Model
 from numpy.typing import NDArray
 
+from brierlake.config import Label
 from brierlake.model.flavors import Floats, Source, probability_source
 from brierlake.model.rows import Known, score_rows
 
@@ -40,13 +41,15 @@ class Adapter:
             for name, to in pairs
             if to not in _AS_THEY_ARE or (to == "str" and source.missing_text is not None)
         ]
+        self.is_read_by_row = source.is_read_by_row and set(types) == {"float64"}
         self.known = Known()
 
     def get_raw_model(self) -> "Adapter":
         return self
 
     def predict(self, data: pd.DataFrame) -> pd.DataFrame:
-        frame = data.set_axis(self.features, axis=1)
+        frame = data.copy(deep=False)
+        frame.columns = pd.Index(self.features)
         fits, reasons = self._fits(frame)
         if fits.all():
             probability, issue = score_rows(frame, score=self.score, known=self.known)
@@ -64,8 +67,11 @@ class Adapter:
         """Returns rows that fit, as the model takes them."""
         if self.form == "tensor":
             return np.ascontiguousarray(frame.to_numpy(dtype=self.types[0]))
+        if self.is_read_by_row:
+            return pd.DataFrame(np.ascontiguousarray(frame.to_numpy()), columns=frame.columns, copy=False)
         given = {name: self._given(frame[name], to) for name, to in self.converted if str(frame[name].dtype) != to}
-        return frame.assign(**given) if given else frame
+        # a copy: a model may change what it is given in place, and these rows may have to be tried again
+        return frame.assign(**given) if given else frame.copy()
 
     def _given(self, column: "pd.Series[Any]", to: str) -> "pd.Series[Any]":
         if to == "datetime64[ns]":
@@ -111,9 +117,18 @@ def _load_pyfunc(data_path: str) -> Adapter:
 
 def _loaded(path: Path, settings: dict[str, Any]) -> Adapter:
     logging.getLogger("mlflow.pyfunc").debug("loading %s", path)
+    source = load_source(path, positive_class=settings["positive_class"])
+    return Adapter(source, features=settings["features"], types=settings["types"], form=settings["form"])
+
+
+def load_source(path: Path, *, positive_class: Label) -> Source:
+    """Loads a model and finds its probability.
+
+    Raises:
+        NotAProbabilityError: It has none of the positive class.
+    """
     keras = Model.load(str(path)).flavors.get("keras", {})
     if "keras_backend" in keras:  # else Keras asks for TensorFlow, whatever the model was made with
         os.environ.setdefault("KERAS_BACKEND", keras["keras_backend"])
     model = mlflow.pyfunc.load_model(str(path), suppress_warnings=True)
-    source = probability_source(model, positive_class=settings["positive_class"])
-    return Adapter(source, features=settings["features"], types=settings["types"], form=settings["form"])
+    return probability_source(model, positive_class=positive_class)

@@ -11,7 +11,10 @@ from pyspark.sql import types as T
 
 from brierlake.config import Label
 from brierlake.errors import ContractError, listed, nearest
+from brierlake.model.adapter import load_source
 from brierlake.model.casts import arriving_type, cast_fault
+from brierlake.model.flavors import NotAProbabilityError
+from brierlake.model.quiet import quiet_mlflow
 
 _OURS = ("probability", "issue")
 _TENSOR_TYPES = ("float64", "float32", "float16", "int64", "int32")
@@ -91,7 +94,7 @@ def build_contract(
         wanted, found = _column_features(inputs, features=features, available=schema.fieldNames())
     faults += [*found, *_column_faults(wanted, schema), *_reserved_faults(wanted, reserved)]
     if faults:
-        raise ContractError.unfit_features(table, faults)
+        raise ContractError.unfit_features(table, [*faults, *_output_faults(model_path, positive_class)])
     arriving = {each.name: arriving_type(each.type) for each in wanted}
     return Contract(
         features=tuple(each.name for each in wanted),
@@ -110,6 +113,18 @@ def _class_faults(model: Model, positive_class: Label) -> list[str]:
         "model.positive_class to 1 (a single output is the probability of 1), or to the number of its column, from 0"
     )
     return [fault]
+
+
+def _output_faults(model_path: Path, positive_class: Label) -> list[str]:
+    """Says what the sample would say once the table fits, so that both can be mended at once."""
+    try:
+        with quiet_mlflow():
+            load_source(model_path, positive_class=positive_class)
+    except NotAProbabilityError as error:
+        return [str(error)]
+    except Exception:  # that it can't be loaded at all is told when it is tried
+        return []
+    return []
 
 
 def _name_faults(schema: T.StructType) -> list[str]:

@@ -32,6 +32,8 @@ class Source:
     """True: the model names its classes and gives a probability for each, so values can't be labels or logits."""
     missing_text: float | None = None
     """What the model knows as missing text: None or NaN."""
+    is_read_by_row: bool = False
+    """The model walks through each row: a tenth faster where a row lies together in memory."""
 
 
 def probability_source(model: Any, *, positive_class: Label) -> Source:
@@ -49,7 +51,10 @@ def probability_source(model: Any, *, positive_class: Label) -> Source:
             return _by_class(raw.predict_proba(data), k, count=len(classes))
 
         described = f"predict_proba, class {positive_class!r} ({k + 1} of {len(classes)})"
-        return Source(by_class, described, has_classes=True, missing_text=missing_text(raw))
+        is_read_by_row = type(raw).__name__ == "HistGradientBoostingClassifier"
+        return Source(
+            by_class, described, has_classes=True, missing_text=missing_text(raw), is_read_by_row=is_read_by_row
+        )
     if classes is not None:
         message = (
             f"{type(raw).__name__} gives labels only: log a model with predict_proba "

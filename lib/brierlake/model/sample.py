@@ -13,8 +13,8 @@ from brierlake.errors import ContractError
 from brierlake.model.adapter import Adapter
 from brierlake.model.contract import Contract
 from brierlake.model.flavors import Floats, NotAProbabilityError
+from brierlake.model.quiet import quiet_mlflow
 from brierlake.model.rows import ALL_REFUSED, OUTSIDE, RAISES, Known
-from brierlake.model.wrap import quiet_mlflow
 
 _ENOUGH = 10
 """Rows from which values that are all exactly 0 or 1 can't be chance."""

@@ -16,7 +16,7 @@ from pyspark.sql.pandas.functions import pandas_udf
 
 from brierlake.model.casts import arriving_column
 from brierlake.model.contract import Contract
-from brierlake.model.wrap import quiet_mlflow
+from brierlake.model.quiet import quiet_mlflow
 from brierlake.session import is_remote
 
 _RESULT = T.StructType([T.StructField("probability", T.DoubleType()), T.StructField("issue", T.StringType())])

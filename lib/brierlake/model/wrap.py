@@ -2,12 +2,8 @@
 
 import hashlib
 import json
-import logging
 import shutil
 import tempfile
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import mlflow
@@ -17,6 +13,7 @@ import brierlake
 from brierlake.config import Label
 from brierlake.model.adapter import INNER, SETTINGS
 from brierlake.model.contract import Contract
+from brierlake.model.quiet import quiet_mlflow
 
 _FORMAT = 1
 
@@ -47,20 +44,6 @@ def prepare_adapter(model_path: Path, *, contract: Contract, positive_class: Lab
             pip_requirements=[f"mlflow=={mlflow.__version__}"],
         )
     return adapter_path
-
-
-@contextmanager
-def quiet_mlflow() -> Iterator[None]:
-    """Puts aside MLflow's advice to rebuild the training environment; `compare_environment` says what differs."""
-    logger = logging.getLogger("mlflow")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
 
 
 def _with_content(digest: "hashlib._Hash", folder: Path) -> str:
