@@ -137,12 +137,8 @@ def _issue_facts(issues: Mapping[str, int], examples: Mapping[str, Sequence[str]
         if keys := "; ".join(examples.get(text, ())):
             facts.append(("", f"such as {keys if len(keys) <= _WIDEST else keys[: _WIDEST - 1] + '…'}"))
     if rest := ordered[_ISSUES:]:
-        facts.append(
-            (
-                "",
-                f"{len(rest)} further {'kinds' if len(rest) > 1 else 'kind'} of issue: {sum(n for _, n in rest):,} rows",
-            )
-        )
+        kinds = "kind" if len(rest) == 1 else "kinds"
+        facts.append(("", f"{len(rest)} further {kinds} of issue: {sum(n for _, n in rest):,} rows"))
     return facts
 
 
