@@ -1,7 +1,10 @@
 """What all tests share: one local Spark session with Delta, started the way a user's is."""
 
+import fcntl
 import os
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import mlflow
 import pytest
@@ -15,7 +18,9 @@ from brierlake.session import start_session
 def spark() -> Iterator[SparkSession]:
     # a thousand tiny jobs: compiling them well costs more than it saves
     fast = {"spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=512m -XX:+UseSerialGC"}
-    session = start_session(SessionConfig(master="local[2]", conf=fast), app_name="brierlake-tests")
+    with (Path(tempfile.gettempdir()) / "brierlake-tests.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two workers that fetch Delta's jars at once would spoil each other's
+        session = start_session(SessionConfig(master="local[2]", conf=fast), app_name="brierlake-tests")
     yield session
     session.stop()
 

@@ -80,6 +80,7 @@ def test_a_gate_that_can_t_be_is_refused(values: dict[str, Any], message: str) -
         GateConfig(**values)
 
 
+@pytest.mark.slow
 def test_a_breach_after_publishing_stops_what_follows_and_a_rerun_says_so_again(world: World) -> None:
     arguments = ["score", "--config", world.path, "--quiet", "--set", "gates=[{metric: brier, max: 0.01, grain: all}]"]
     first = CliRunner().invoke(main, arguments)
@@ -91,6 +92,7 @@ def test_a_breach_after_publishing_stops_what_follows_and_a_rerun_says_so_again(
     assert world.read("runs")["exit_code"].tolist() == [5]
 
 
+@pytest.mark.slow
 def test_audited_predictions_wait_until_a_person_lets_them_through(world: World) -> None:
     score(world.run(), scope=Scope(end=LAST))
     # the feed of one feature broke on the last day: all flights look alike, and no label is needed to see it

@@ -11,6 +11,8 @@ from brierlake.jobs.score import score
 from brierlake.lakehouse.windows import Scope
 from tests.world import PER_DAY, World
 
+pytestmark = pytest.mark.slow  # several whole runs each
+
 INCREMENTAL = Scope(is_incremental=True)
 JANUARY_30, JANUARY_31, FEBRUARY_1, FEBRUARY_2 = (
     *(date(2024, 1, 30), date(2024, 1, 31)),

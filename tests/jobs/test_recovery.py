@@ -13,6 +13,8 @@ from brierlake.jobs.score import score
 from brierlake.lakehouse.windows import Scope
 from tests.world import World
 
+pytestmark = pytest.mark.slow  # several whole runs each
+
 
 class Killed(BaseException):
     """Stands for a kill: nothing catches it."""
