@@ -39,7 +39,7 @@ def test_a_run_is_read_from_its_tables_alone(world: World) -> None:
     finally:
         world.spark.conf.set("spark.sql.session.timeZone", "UTC")
     assert reported.exit_code == 0, reported.output
-    assert f"report  {page}\n" in reported.stdout
+    assert f"report   {page}\n" in reported.stdout
     text = page.read_text(encoding="utf-8")
     assert "240 rows in 4 windows of a day; 238 have a probability, 2 (0.83%) have an issue instead" in text
     assert ">7; 9</td>" in text

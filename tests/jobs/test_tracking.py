@@ -81,10 +81,10 @@ def test_a_run_stays_published_when_telling_of_it_fails(world: World, broken: st
     if broken == "experiment":
         client = client_of(world)
         client.delete_experiment(client.create_experiment("brierlake"))
-        told = "note  Not logged to MLflow: MLflow at"
+        told = "note     Not logged to MLflow: MLflow at"
     else:
         settings = ["--set", f"report.path={world.path}/page.html"]
-        told = "note  No report: The file"
+        told = "note     No report: The file"
     result = invoke("score", "--config", world.path, "--quiet", *settings)
     assert result.exit_code == 0, result.output
     assert "published" in result.stdout

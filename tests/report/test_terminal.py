@@ -61,7 +61,7 @@ def test_the_fullest_summary_fits_24_lines() -> None:
     text = "\n".join(lines)
     assert "8 further kinds of issue" in text
     assert "such as carrier=UA, flight=1545, origin=EWR; carrier=UA, fl…" in text
-    assert "note  No report: the disk is full." in text
+    assert "note     No report: the disk is full." in text
     assert "preliminary" in text
 
 

@@ -96,12 +96,22 @@ class _Planned(_Run):
     """Rows of the stale windows."""
 
 
+class _Told(Part):
+    report: str | None = None
+    """File that the report was written to; absent: none is configured, or see notes."""
+    mlflow: str | None = None
+    """Where MLflow shows the run; absent: nothing was logged."""
+    mlflow_run_id: str | None = None
+    notes: list[str] = []
+    """What could not be made or logged after the run was published."""
+
+
 class PlanSummary(_Planned):
     action: Literal["plan"]
     status: Literal["planned", "unchanged"]
 
 
-class ScoreSummary(_Planned):
+class ScoreSummary(_Planned, _Told):
     action: Literal["score"]
     status: str
     """published, held (by a gate), diagnosed (labels or judgements only), unchanged (nothing was written)."""
@@ -121,7 +131,7 @@ class ScoreSummary(_Planned):
     diagnostics: DiagnosticsPart | None
 
 
-class DiagnoseSummary(_Run):
+class DiagnoseSummary(_Run, _Told):
     action: Literal["diagnose"]
     status: Literal["published", "unchanged"]
     diagnostics: DiagnosticsPart

@@ -45,7 +45,7 @@ def print_summary(summary: Mapping[str, Any], console: Console) -> None:
         facts.add_row(name, text)
     console.print(facts)
     for name, text in _result_facts(summary):  # in one line each: paths and addresses are there to be copied
-        console.print(Text.assemble((f"{name}  ", "dim"), text), soft_wrap=True)
+        console.print(Text.assemble((f"{name:<9}", "dim"), text), soft_wrap=True)
     if "tables" in summary:
         console.print(_tables_table(summary["tables"]))
     if "runs" in summary:
