@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
@@ -96,7 +95,3 @@ def test_diagnose_without_predictions_says_what_makes_them(world: World) -> None
     result = invoke("diagnose", "--config", world.path)
     assert result.exit_code == 6
     assert "`score` makes it" in result.stderr
-
-
-def test_diagnose_without_labels_in_the_config_says_so(world: World, tmp_path: Path) -> None:
-    assert "no `labels` section" in invoke("diagnose", "--config", world.path, "--set", "labels=null").stderr

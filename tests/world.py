@@ -118,7 +118,7 @@ class World:
         return replace(self, config=self.config.model_copy(update=sections))
 
 
-def lay_out(spark: SparkSession, store: Path, folder: Path) -> World:
+def lay_out(spark: SparkSession, store: Path, folder: Path, *, rows: pd.DataFrame | None = None) -> World:
     """Features of four days; labels of the first three, known the day after."""
     shutil.copy(store / "mlflow.db", folder / "mlflow.db")
     content = {
@@ -132,7 +132,7 @@ def lay_out(spark: SparkSession, store: Path, folder: Path) -> World:
         "session": {"master": "local[2]"},
     }
     (folder / "job.yml").write_text(yaml.safe_dump(content), encoding="utf-8")
-    rows = make_rows()
+    rows = make_rows() if rows is None else rows
     made = World(spark=spark, folder=folder, config=read_config(folder / "job.yml"), rows=rows)
     made.append(rows.drop(columns="y"), "games")
     made.append(labels_of(rows[: 3 * PER_DAY]), "results")

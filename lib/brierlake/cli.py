@@ -160,6 +160,7 @@ def plan(*, config_path: str, overrides: tuple[str, ...], terminal: Terminal, **
 @_FROM
 @_TO
 @_FORCE
+@click.option("--as-of", metavar="TIME", help="Answer by the labels known then (UTC), and write nothing.")
 @_outputs
 def diagnose(*, config_path: str, overrides: tuple[str, ...], terminal: Terminal, **options: Any) -> None:
     """Judge the predictions by the labels known so far."""

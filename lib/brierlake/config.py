@@ -25,6 +25,9 @@ class TableNames(Section):
     cells: Name = "brier_cells"
     metrics: Name = "brier_metrics"
     reliability: Name = "brier_reliability"
+    clusters: Name = "brier_clusters"
+    challengers: Name = "challengers"
+    compare: Name = "brier_compare"
     runs: Name = "runs"
 
 
@@ -172,8 +175,11 @@ class DiagnosticsConfig(Section):
     """Finest grain that slices are kept at; small slices' cells don't compress."""
     reference: Literal["previous"] | ReferenceWindow = "previous"
     """What the scores of a window are compared with for drift: the window before, or a fixed range."""
+    drift_alert: float = Field(default=0.5, gt=0, le=1)
+    """Jensen-Shannon divergence (0: same, 1: disjoint) from which on a window of 30 rows or more is flagged."""
     cluster: str | None = None
-    """Column (carried or key) whose rows share their errors, such as a day or a game: standard errors respect it."""
+    """Column whose rows share their errors, such as a day or a game: standard errors respect it. Carried, key, or
+    window_start."""
     level: float = Field(default=0.95, gt=0.5, lt=1)
     """Level of the intervals."""
 
@@ -231,6 +237,23 @@ LABEL_FREE = (
 """Metrics that are known before any label is: what `publish: audited` can judge before it publishes."""
 
 
+class ChallengerConfig(Section):
+    """A second version that scores the same rows into a table of its own, and is compared with the champion."""
+
+    runner_up: bool = False
+    """True: the second best eligible version of `model.names`."""
+    pin: str | None = None
+    """That one instead: `name/3`, or `name@alias`."""
+
+    @model_validator(mode="after")
+    def _one_choice(self) -> Self:
+        if self.runner_up == (self.pin is not None):
+            raise ValueError("give either `runner_up: true` or `pin` (name/3 or name@alias)")
+        if self.pin is not None and not ("@" in self.pin or self.pin.rpartition("/")[2].isdecimal()):
+            raise ValueError(f"`pin` is name/number or name@alias, not {self.pin!r}")
+        return self
+
+
 class MlflowConfig(Section):
     tracking_uri: Name
     """Where runs and models are: http(s)://…, sqlite:///file.db (relative to `folder`), databricks."""
@@ -279,6 +302,7 @@ class Config(Section):
     gates: tuple[GateConfig, ...] = ()
     """Bounds on metrics; where one is breached the run ends with exit code 5, so that what follows is stopped."""
     diagnostics: DiagnosticsConfig = DiagnosticsConfig()
+    challenger: ChallengerConfig | None = None
     mlflow: MlflowConfig
     report: ReportConfig = ReportConfig()
     session: SessionConfig = SessionConfig()
@@ -286,7 +310,8 @@ class Config(Section):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         there = {*self.features.key, *self.features.carry}
-        wanted = {*self.diagnostics.slices, *([self.diagnostics.cluster] if self.diagnostics.cluster else [])}
+        cluster = self.diagnostics.cluster
+        wanted = {*self.diagnostics.slices, *([cluster] if cluster and cluster != "window_start" else [])}
         if absent := wanted - there:
             raise ValueError(
                 f"diagnostics uses {', '.join(sorted(absent))}: add to features.carry so that predictions keep it"
@@ -299,6 +324,8 @@ class Config(Section):
         if self.publish == "audited" and not any(each.is_judged_before for each in self.gates):
             free = ", ".join(LABEL_FREE)
             raise ValueError(f"`publish: audited` needs a gate of grain window on a metric without labels: {free}")
+        if self.challenger and self.challenger.runner_up and self.model.pin is not None:
+            raise ValueError("challenger.runner_up needs model.names: a pinned model has no runner-up")
         if self.labels and self.labels.key and len(self.labels.key) != len(self.features.key):
             raise ValueError("labels.key must have as many columns as features.key")
         return self

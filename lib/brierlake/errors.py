@@ -1,6 +1,7 @@
 """The one family of errors: what went wrong, what is there instead, and what to do. Each leaf has its exit code."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from difflib import get_close_matches
 from typing import ClassVar, Self
 
@@ -69,8 +70,12 @@ class ConfigError(BrierlakeError):
         )
 
     @classmethod
-    def no_labels_section(cls, job: str) -> Self:
-        return cls(f"The config of job {job!r} has no `labels` section, which this command needs: add it.")
+    def as_of_in_future(cls, moment: datetime) -> Self:
+        return cls(f"--as-of {moment:%Y-%m-%dT%H:%M:%SZ} lies in the future; leave it out for the labels known by now.")
+
+    @classmethod
+    def as_of_needs_times(cls) -> Self:
+        return cls("--as-of needs labels.known_at: the labels don't say since when they are known.")
 
     @classmethod
     def bad_window(cls, text: str, reason: str) -> Self:
@@ -355,6 +360,14 @@ class ContractError(BrierlakeError):
         return cls(
             f"Table {table} holds different outcomes for one key that nothing tells apart, for example "
             f"{'; '.join(examples)}. Remove one of each, or set labels.known_at so that the latest wins."
+        )
+
+    @classmethod
+    def clusters_over_windows(cls, column: str, examples: Sequence[str]) -> Self:
+        return cls(
+            f"diagnostics.cluster is {column}, and some of its values reach over several windows, for example "
+            f"{'; '.join(examples)}. Sums over clusters only add up where each lies within one: use a finer column, or "
+            "window_start."
         )
 
     @classmethod

@@ -139,13 +139,17 @@ METRIC_FIELDS = T.StructType(
         column("base_rate", _DOUBLE, "n_events / n_labelled"),
         column("mean_probability_labelled", _DOUBLE, "over labelled rows"),
         column("brier", _DOUBLE, "mean (p-y)^2 over labelled rows, 0 to 1, smaller is better"),
-        column("brier_se", _DOUBLE, "its standard error"),
+        column("brier_se", _DOUBLE, "its standard error, see se_kind; null: no spread can be told"),
+        column(
+            "se_kind", _STRING, "independent (rows), or clustered (by diagnostics.cluster): of brier_se and interval"
+        ),
+        column("n_clusters", _LONG, "clusters that hold labelled rows; null: not clustered"),
         column("brier_low", _DOUBLE, "lower end of the interval; null: withheld"),
         column("brier_high", _DOUBLE, "upper end of the interval; null: withheld"),
         column("interval_status", _STRING, "shown, rough or withheld"),
         column("reference_brier", _DOUBLE, "Brier score of always saying the base rate"),
         column("skill", _DOUBLE, "1 - brier / reference_brier; 1: perfect, 0: no better than the base rate"),
-        column("skill_se", _DOUBLE, "its standard error (delta method)"),
+        column("skill_se", _DOUBLE, "its standard error (delta method, rows independent)"),
         column("expected_brier_labelled", _DOUBLE, "mean p(1-p) over labelled rows"),
         column("spiegelhalter_z", _DOUBLE, "(brier - expected) / null SD; near normal(0, 1) if calibrated"),
         column("reliability", _DOUBLE, "Murphy's term on 10 bins, smaller is better"),
@@ -193,12 +197,69 @@ RELIABILITY = TableSpec(
     T.StructType([*_DIAGNOSTIC_KEY, *RELIABILITY_FIELDS, *_FROM_CELLS]), key=(*DIAGNOSTIC_KEY, "kind", "position")
 )
 
+CLUSTER_FIELDS = T.StructType(
+    [
+        column("clusters", _LONG, "clusters that hold labelled rows; they lie within windows, so these sums add up"),
+        column("n", _LONG, "labelled rows"),
+        column("sum_s", _DOUBLE, "sum of s = (p-y)^2; brier_compare has d for s"),
+        column("sum_s2", _DOUBLE, "sum over clusters of S^2, S the sum of s in a cluster"),
+        column("sum_s_n", _DOUBLE, "sum over clusters of S n"),
+        column("sum_n2", _DOUBLE, "sum over clusters of n^2"),
+    ]
+)
+
+CLUSTERS = TableSpec(T.StructType([*_DIAGNOSTIC_KEY, *CLUSTER_FIELDS, *_PROVENANCE]), key=DIAGNOSTIC_KEY)
+
+_CURVE = T.ArrayType(_DOUBLE, containsNull=False)
+
+COMPARE_FIELDS = [
+    column("n", _LONG, "rows that both scored and that have a label"),
+    column("n_events", _LONG, "of these, of the positive class"),
+    column("sum_champion", _DOUBLE, "sum of the champion's (p-y)^2"),
+    column("sum_challenger", _DOUBLE, "sum of the challenger's"),
+    column("sum_d", _DOUBLE, "sum of d, the challenger's (p-y)^2 minus the champion's"),
+    column("sum_d2", _DOUBLE, "sum of d^2"),
+    column("brier_champion", _DOUBLE, "over these rows; null: none"),
+    column("brier_challenger", _DOUBLE, "over these rows; null: none"),
+    column("difference", _DOUBLE, "challenger minus champion; below 0: the challenger is better"),
+    column("difference_se", _DOUBLE, "its standard error, paired; see se_kind"),
+    column("difference_low", _DOUBLE, "lower end of its interval"),
+    column("difference_high", _DOUBLE, "upper end of its interval"),
+    column("se_kind", _STRING, "independent (rows), or clustered (by diagnostics.cluster)"),
+    column("verdict", _STRING, "on the challenger: better, worse, not_distinguishable yet, or too_few_labels"),
+    column("murphy_threshold", _CURVE, "0, .01, ... 1; null at grain window"),
+    column("murphy_champion", _CURVE, "mean elementary score at each threshold, 0 to 1; null: no label"),
+    column("murphy_challenger", _CURVE, "below the champion's throughout: better under every proper score"),
+]
+
+COMPARE = TableSpec(
+    T.StructType(
+        [
+            _JOB,
+            column("grain", _STRING, "window, month or all", nullable=False),
+            column("window_start", _DATE, "first day of the window or month; null: no time, or grain all"),
+            column("champion_name", _STRING, "registered model; null: several versions"),
+            column("champion_version", _INT, "its version; null: several"),
+            column("challenger_name", _STRING, "registered model; null: several versions"),
+            column("challenger_version", _INT, "its version; null: several"),
+            *COMPARE_FIELDS,
+            *(each for each in CLUSTER_FIELDS if each.name not in ("n", "sum_s")),
+            column("champion_id", _STRING, "run_id that the champion's window held; null at other grains"),
+            column("challenger_id", _STRING, "run_id that the challenger's window held; null at other grains"),
+            column("labels_as_of", _TIME, "labels known up to then count (UTC)"),
+            column("run_id", _STRING, "run that computed the row", nullable=False),
+            column("computed_at", _TIME, "when (UTC)", nullable=False),
+        ]
+    ),
+    key=("job", "grain", "window_start"),
+)
+
 RUNS = TableSpec(
     T.StructType(
         [
             column("run_id", _STRING, "unique, sorts by time", nullable=False),
             _JOB,
-            column("action", _STRING, "score or diagnose", nullable=False),
+            column("action", _STRING, "score, diagnose or challenge", nullable=False),
             column("status", _STRING, "published, held or failed (an unchanged run writes nothing)", nullable=False),
             column("started_at", _TIME, "UTC", nullable=False),
             column("finished_at", _TIME, "UTC", nullable=False),

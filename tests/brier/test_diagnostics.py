@@ -61,7 +61,7 @@ def test_without_labels_the_label_free_half_is_there() -> None:
     statuses = (metrics.interval_status, metrics.calibration_status, metrics.log_loss_status)
     assert statuses == ("withheld", "no_labels", "no_labels")
     labelled = [field.name for field in dataclasses.fields(Metrics)][Metrics.__match_args__.index("base_rate") :]
-    assert {getattr(metrics, name) for name in labelled if not name.endswith("_status")} == {None}
+    assert {getattr(metrics, name) for name in labelled if not name.endswith(("_status", "_kind"))} == {None}
 
 
 def test_nothing_scored() -> None:

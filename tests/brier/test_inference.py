@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
-from brierlake.brier import ClusterSums, cluster_robust_se, diagnostics, paired_difference, tally_rows
+from brierlake.brier import (
+    ClusterSums,
+    cluster_robust_se,
+    diagnostics,
+    paired_difference,
+    tally_metrics,
+    tally_rows,
+)
 from brierlake.brier.inference import brier_interval
 from brierlake.brier.scores import brier_sums
 
@@ -128,6 +135,8 @@ def test_a_verdict_waits_for_clusters() -> None:
     d = np.full(2_000, -0.01) + np.random.default_rng(3).normal(0, 1e-3, 2_000)
     one = cluster_sums(np.zeros(2_000, int), d)
     assert paired_difference(2_000, d.sum(), d @ d, n_events=500, clusters=one).verdict == "too_few_labels"
+    nine = cluster_sums(np.arange(2_000) // 230, d)
+    assert paired_difference(2_000, d.sum(), d @ d, n_events=500, clusters=nine).verdict == "too_few_labels"
     many = cluster_sums(np.arange(2_000) // 50, d)
     assert paired_difference(2_000, d.sum(), d @ d, n_events=500, clusters=many).verdict == "better"
 
@@ -135,3 +144,28 @@ def test_a_verdict_waits_for_clusters() -> None:
 def test_the_same_model_twice_is_not_distinguishable() -> None:
     result = paired_difference(1_000, 0.0, 0.0, n_events=400)
     assert (result.verdict, result.estimate.se) == ("not_distinguishable", 0.0)
+
+
+def test_clustered_intervals_cover_at_their_level_where_plain_ones_do_not() -> None:
+    rng = np.random.default_rng(8)
+    days, rows, hits, plain = 60, 30, [], []
+    cluster = np.repeat(np.arange(days), rows)
+    for _ in range(400):
+        value = 0.2 + rng.normal(0, 0.05, days)[cluster] + rng.normal(0, 0.1, days * rows)
+        robust = cluster_robust_se(cluster_sums(cluster, value))
+        hits.append(robust.low <= 0.2 <= robust.high)
+        plain.append(abs(value.mean() - 0.2) <= 1.96 * value.std(ddof=1) / np.sqrt(len(value)))
+    assert 0.92 <= np.mean(hits) <= 0.98
+    assert np.mean(plain) < 0.8
+
+
+def test_few_clusters_withhold_the_interval() -> None:
+    rng = np.random.default_rng(9)
+    p = rng.random(600)
+    y = (rng.random(600) < p).astype(float)
+    tally = tally_rows(p, y)
+    for groups, status in ((5, "withheld"), (20, "rough"), (100, "shown")):
+        sums = cluster_sums(np.arange(600) % groups, (p - y) ** 2)
+        metrics = tally_metrics(tally, clusters=sums)
+        assert (metrics.interval_status, metrics.n_clusters) == (status, groups)
+        assert metrics.brier_se == pytest.approx(cluster_robust_se(sums).se)

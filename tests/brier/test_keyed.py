@@ -6,16 +6,22 @@ import pandas as pd
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from scipy.stats import t as student
 
 from brierlake.brier import (
     compute_cells,
+    compute_cluster_sums,
     compute_metrics,
     corp_blocks,
     diagnostics,
     display_bins,
     jensen_shannon_divergence,
+    judge_cells,
     merge_cells,
+    merge_cluster_sums,
+    metrics_schema,
     population_stability_index,
+    squared_error,
     tally_rows,
 )
 from brierlake.schemas import METRIC_FIELDS, RELIABILITY_FIELDS
@@ -128,3 +134,48 @@ def test_no_cells_no_rows(cells: DataFrame) -> None:
 def test_level_is_checked_before_anything_runs(cells: DataFrame) -> None:
     with pytest.raises(ValueError, match="level 95 must lie between 0 and 1"):
         compute_metrics(cells, by=BY, level=95)
+
+
+def test_few_keys_on_the_driver_give_the_same_rows(cells: DataFrame) -> None:
+    flagged = merge_cells(cells, by=BY).withColumns(
+        {"is_reference": F.lit(False), "has_bands": F.col("version") == F.lit(2)}
+    )
+    flagged = flagged.withColumns({"has_bands": F.coalesce("has_bands", F.lit(False)), "clusters": F.lit(None)})
+    schema = metrics_schema(flagged.schema, by=BY)
+    there = {(row.day, row.version): row.asDict(recursive=True) for row in compute_metrics(flagged, by=BY).collect()}
+    here = {(row["day"], row["version"]): row for row in judge_cells(flagged.toArrow(), by=BY)}
+    assert there.keys() == here.keys()
+    for key, record in here.items():
+        assert list(record) == schema.fieldNames()
+        scalars = {name: value for name, value in record.items() if name not in ("bins", "blocks")}
+        assert {name: there[key][name] for name, value in scalars.items() if not close(there[key][name], value)} == {}
+        for part in ("bins", "blocks"):
+            for one, other in zip(there[key][part], record[part], strict=True):
+                assert all(close(one[name], value) for name, value in other.items())
+
+
+def test_clustered_errors_are_those_of_numpy(spark: SparkSession) -> None:
+    rng = np.random.default_rng(7)
+    game = np.repeat(np.arange(60), rng.integers(5, 40, 60))
+    p = np.clip(rng.beta(2, 2, 60)[game] + rng.normal(0, 0.05, len(game)), 0, 1)
+    y = np.where(rng.random(len(game)) < 0.1, np.nan, rng.random(60)[game] < 0.5)
+    frame = pd.DataFrame({"half": game % 2, "game": game, "probability": p, "outcome": y})
+    rows = spark.createDataFrame(frame).withColumn("outcome", F.nanvl("outcome", F.lit(None)).cast("int")).cache()
+    by_half = compute_cluster_sums(rows, by=["half"], cluster="game", value=squared_error())
+    sums = merge_cluster_sums(by_half.drop("half"), by=[]).first().asDict()
+    metrics = judge_cells(
+        compute_cells(rows, by=[])
+        .withColumns({n: F.lit(sums[n]) for n in sums if n.startswith(("c", "sum_"))} | {"half": F.lit(1)})
+        .toArrow(),
+        by=["half"],
+    )[0]
+    known = ~np.isnan(y)
+    residual = (p - y)[known] ** 2
+    brier = residual.mean()
+    total = np.bincount(game[known], residual - brier, minlength=60)
+    g = len(np.unique(game[known]))
+    se = np.sqrt(g / (g - 1) * total @ total) / known.sum()
+    assert (metrics["se_kind"], metrics["n_clusters"]) == ("clustered", g)
+    assert metrics["brier_se"] == pytest.approx(se, rel=1e-9)
+    assert metrics["brier_high"] - metrics["brier_low"] == pytest.approx(2 * student.ppf(0.975, g - 1) * se, rel=1e-9)
+    assert metrics["brier_se"] > 1.5 * diagnostics(p, y).brier_se

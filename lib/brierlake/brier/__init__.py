@@ -11,6 +11,7 @@ from brierlake.brier.calibration import (
     smooth_calibration_error,
 )
 from brierlake.brier.cells import compute_cells, compute_values, merge_cells
+from brierlake.brier.clusters import compute_cluster_sums, merge_cluster_sums, squared_error
 from brierlake.brier.comparison import (
     ClusterSums,
     Estimate,
@@ -55,6 +56,7 @@ __all__ = [
     "calibration_in_the_large",
     "cluster_robust_se",
     "compute_cells",
+    "compute_cluster_sums",
     "compute_metrics",
     "compute_values",
     "consistency_bands",
@@ -75,12 +77,14 @@ __all__ = [
     "labelled_bins",
     "maximum_calibration_error",
     "merge_cells",
+    "merge_cluster_sums",
     "metrics_schema",
     "multiclass_brier",
     "murphy_curve",
     "paired_difference",
     "population_stability_index",
     "smooth_calibration_error",
+    "squared_error",
     "tally_cells",
     "tally_distinct",
     "tally_metrics",

@@ -8,6 +8,7 @@ from scipy.special import stdtrit
 
 MIN_RARER_CLASS: Final = 20
 MIN_ROWS: Final = 30
+MIN_CLUSTERS: Final = 10
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def paired_difference(
     """Judge the mean of d = (challenger's p - y)^2 - (champion's p - y)^2 from its sums over n rows.
 
     With `clusters` (sums of d per cluster) the interval is the cluster-robust one. Fewer than 20 events or non-events,
-    fewer than 30 rows, or no interval: too_few_labels.
+    fewer than 30 rows, fewer than 10 clusters, or no interval: too_few_labels.
     """
     if n < 1:
         return PairedDifference(None, "too_few_labels")
@@ -84,7 +85,10 @@ def paired_difference(
     else:
         variance = max(sum_difference2 - n * mean**2, 0.0) / (n - 1)
         estimate = _estimate(mean, float(np.sqrt(variance / n)), n - 1, level)
-    if estimate.low is None or estimate.high is None or n < MIN_ROWS or min(n_events, n - n_events) < MIN_RARER_CLASS:
+    has_few = n < MIN_ROWS or min(n_events, n - n_events) < MIN_RARER_CLASS
+    if clusters is not None:
+        has_few |= clusters.clusters < MIN_CLUSTERS
+    if estimate.low is None or estimate.high is None or has_few:
         return PairedDifference(estimate, "too_few_labels")
     if estimate.low <= 0 <= estimate.high:
         return PairedDifference(estimate, "not_distinguishable")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri, stdtrit
 
+from brierlake.brier.comparison import ClusterSums, cluster_robust_se
 from brierlake.brier.grid import FloatArray, IntArray
 from brierlake.brier.scores import BrierSums
 
@@ -26,18 +27,23 @@ def brier_standard_error(sums: BrierSums, n: int) -> float | None:
     return float(np.sqrt(sums.squared_deviations / (n - 1) / n)) if n > 1 else None
 
 
-def brier_interval(sums: BrierSums, n: int, n_events: int, *, level: float) -> Interval:
+def brier_interval(
+    sums: BrierSums, n: int, n_events: int, *, level: float, clusters: ClusterSums | None = None
+) -> Interval:
     """Student's t interval of the Brier score, clipped to [0, 1], where it may be shown.
 
     With ev = min(events, non-events) and n_eff = (sum s)^2 / sum s^2: shown if ev >= 20 and n_eff >= 30, rough if both
-    are at least 10, else withheld (both ends None).
+    are at least 10, else withheld (both ends None). With clusters, n_eff is at most their number.
     """
     effective = sums.squared_errors**2 / sums.squares if sums.squares > 0 else 0.0
-    error = brier_standard_error(sums, n)
+    error, freedom = brier_standard_error(sums, n), n - 1
+    if clusters is not None:
+        error, freedom = cluster_robust_se(clusters, level=level).se, clusters.clusters - 1
+        effective = min(effective, clusters.clusters)
     rarer = min(n_events, n - n_events)
     if error is None or rarer < 10 or effective < 10:
         return Interval(None, None, "withheld")
-    mean, reach = sums.squared_errors / n, float(stdtrit(n - 1, (1 + level) / 2)) * error
+    mean, reach = sums.squared_errors / n, float(stdtrit(freedom, (1 + level) / 2)) * error
     status = "shown" if rarer >= 20 and effective >= 30 else "rough"
     return Interval(max(0.0, mean - reach), min(1.0, mean + reach), status)
 

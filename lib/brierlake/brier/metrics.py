@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy.typing as npt
 
 from brierlake.brier.calibration import expected_calibration_error, maximum_calibration_error
+from brierlake.brier.comparison import ClusterSums, cluster_robust_se
 from brierlake.brier.corp import corp_terms
 from brierlake.brier.cox import cox_fit
 from brierlake.brier.decomposition import decompose, labelled_bins
@@ -34,6 +35,8 @@ class Metrics:
     mean_probability_labelled: float | None
     brier: float | None
     brier_se: float | None
+    se_kind: str
+    n_clusters: int | None
     brier_low: float | None
     brier_high: float | None
     interval_status: str
@@ -71,12 +74,18 @@ def diagnostics(probability: npt.ArrayLike, outcome: npt.ArrayLike, *, level: fl
     return tally_metrics(tally_rows(probability, outcome), level=level)
 
 
-def tally_metrics(tally: Tally, *, reference: Tally | None = None, level: float = 0.95) -> Metrics:
-    """Compute every statistic of a tally; `reference` holds the scores that drift is measured from."""
+def tally_metrics(
+    tally: Tally, *, reference: Tally | None = None, clusters: ClusterSums | None = None, level: float = 0.95
+) -> Metrics:
+    """Compute every statistic of a tally.
+
+    `reference` holds the scores that drift is measured from; with `clusters`, sums of (p-y)^2 over the clusters of the
+    same rows, `brier_se` and the interval are the cluster-robust ones.
+    """
     validate_level(level)
     n, n_events, n_scored = tally.labelled_count, tally.event_count, tally.scored_count
     sums, bins = brier_sums(tally), labelled_bins(tally, 10)
-    interval = brier_interval(sums, n, n_events, level=level)
+    interval = brier_interval(sums, n, n_events, level=level, clusters=clusters)
     murphy, isotonic, cox = decompose(bins), corp_terms(tally), cox_fit(tally)
     brier = sums.squared_errors / n if n else None
     uncertainty = murphy.uncertainty if murphy else None
@@ -96,7 +105,9 @@ def tally_metrics(tally: Tally, *, reference: Tally | None = None, level: float 
         base_rate=_mean(n_events, n),
         mean_probability_labelled=_mean(float(tally.labelled.n @ tally.labelled.probability), n),
         brier=brier,
-        brier_se=brier_standard_error(sums, n),
+        brier_se=cluster_robust_se(clusters, level=level).se if clusters else brier_standard_error(sums, n),
+        se_kind="clustered" if clusters else "independent",
+        n_clusters=clusters.clusters if clusters else None,
         brier_low=interval.low,
         brier_high=interval.high,
         interval_status=interval.status,

@@ -6,14 +6,21 @@ from pyspark.sql import SparkSession
 
 from brierlake.config import Config
 from brierlake.errors import ConfigError
+from brierlake.jobs.challenger import challenge, judge_challenger
 from brierlake.jobs.diagnose import diagnose
 from brierlake.jobs.maintain import maintain
 from brierlake.jobs.plan import make_plan
 from brierlake.jobs.run import Say, start_run
 from brierlake.jobs.score import Asked, score
-from brierlake.jobs.summary import summarise_backfill, summarise_diagnose, summarise_plan_only, summarise_score
+from brierlake.jobs.summary import (
+    summarise_backfill,
+    summarise_challenge,
+    summarise_diagnose,
+    summarise_plan_only,
+    summarise_score,
+)
 from brierlake.jobs.tracking import with_results
-from brierlake.lakehouse.windows import Scope, parse_scope, split_by_month
+from brierlake.lakehouse.windows import Scope, parse_moment, parse_scope, split_by_month
 from brierlake.session import start_session, storage_warning
 
 
@@ -40,7 +47,9 @@ def run_score(
             say(f"{piece} ({count} of {len(pieces)})")
         run = start_run(spark, config, say=say)
         scored = score(run, scope=piece, asked=asked)
-        summaries.append(with_results(run, summarise_score(run, scored)))
+        challenged = challenge(run, scored.plan) if config.challenger else None
+        summary = {**summarise_score(run, scored), **summarise_challenge(challenged)}
+        summaries.append(with_results(run, summary))
     return summarise_backfill(summaries, scope=scope) if by else summaries[0]
 
 
@@ -68,11 +77,22 @@ def run_plan(
 
 
 def run_diagnose(
-    config: Config, *, start: str | None, end: str | None, is_forced: bool, say: Say, is_debug: bool
+    config: Config,
+    *,
+    start: str | None,
+    end: str | None,
+    is_forced: bool,
+    as_of: str | None,
+    say: Say,
+    is_debug: bool,
 ) -> dict[str, Any]:
-    scope = parse_scope(start, end, features=config.features)
+    scope, moment = parse_scope(start, end, features=config.features), parse_moment(as_of) if as_of else None
     run = start_run(_start(config, say=say, is_debug=is_debug), config, say=say)
-    return with_results(run, summarise_diagnose(run, diagnose(run, scope=scope, is_forced=is_forced)))
+    diagnosis = diagnose(run, scope=scope, is_forced=is_forced, as_of=moment)
+    if moment is not None:
+        return summarise_diagnose(run, diagnosis)
+    judged = judge_challenger(run, scope=scope) if config.challenger else None
+    return with_results(run, {**summarise_diagnose(run, diagnosis), **summarise_challenge(judged)})
 
 
 def run_maintain(config: Config, *, retain_days: int, is_dry_run: bool, say: Say, is_debug: bool) -> dict[str, Any]:

@@ -1,20 +1,20 @@
 """Diagnose: predictions of the windows that changed, with the labels known so far, to cells, to metrics."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from typing import Any
 
 from brierlake.config import LabelsConfig
 from brierlake.errors import BrierlakeError, ConfigError, StorageError
-from brierlake.jobs.groups import Task
-from brierlake.jobs.judging import write_diagnostics
+from brierlake.jobs.judging import answer, write_diagnostics
 from brierlake.jobs.run import Run, record_failure, record_run
+from brierlake.jobs.task import Task
 from brierlake.jobs.touched import find_touched
 from brierlake.lakehouse.diagnostics import Figures, Made, find_made, read_published
-from brierlake.lakehouse.labels import validate_label_columns
+from brierlake.lakehouse.labels import LabelCounts, count_labels, validate_label_columns
 from brierlake.lakehouse.predictions import WindowState, read_window_states
-from brierlake.lakehouse.tables import Table, is_there, pin_table, read_table
+from brierlake.lakehouse.tables import Pin, Table, is_there, pin_table, read_table
 from brierlake.lakehouse.windows import Scope, Window, whole_months
 
 CHAMPION = "champion"
@@ -23,39 +23,92 @@ _HEADLINE = ("brier", "brier_se", "expected_brier", "base_rate", "coverage")
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What a diagnose run did: the windows that it recomputed, and the metrics by month and in total afterwards."""
+    """What a diagnose run did: the windows that it recomputed, and the figures as published afterwards."""
 
     run_id: str
     windows: tuple[Window, ...]
     labels_version: int | None
-    months: tuple[Figures, ...] = ()
-    total: Figures = field(default_factory=dict)
+    figures: tuple[Figures, ...] = ()
+    """Metrics as published, over all rows: of the scope's windows, of all months, and the total; in order of time."""
+    labels: LabelCounts | None = None
+    """What the whole labels table says beside the predictions; null: not counted."""
+    as_of: datetime | None = None
+    """Set where this answers for a time in the past: nothing was written, and only the scope's windows were judged."""
+
+    @property
+    def months(self) -> tuple[Figures, ...]:
+        return tuple(row for row in self.figures if row["grain"] == "month")
+
+    @property
+    def total(self) -> Figures:
+        return next((row for row in self.figures if row["grain"] == "all"), {})
 
     @property
     def headline(self) -> Mapping[str, Any]:
         return {name: self.total.get(name) for name in _HEADLINE}
 
 
-def diagnose(run: Run, *, scope: Scope, is_forced: bool = False) -> Diagnosis:
+def diagnose(run: Run, *, scope: Scope, is_forced: bool = False, as_of: datetime | None = None) -> Diagnosis:
     """Recomputes the diagnostics of the windows whose predictions or labels changed, and records the run.
 
+    Without labels in the config it is the label-free half: expected scores and drift.
+
+    Args:
+        as_of: Answers for a time in the past instead, by the labels known then, and writes nothing.
+
     Raises:
-        ConfigError: The config names no labels.
+        ConfigError: `as_of` lies in the future, or the labels don't say since when they are known.
         ContractError: The labels lack a column, hold an unknown class, or contradict each other.
         StorageError: There are no predictions yet, or a table can't be read or written.
     """
-    if run.config.labels is None:
-        raise ConfigError.no_labels_section(run.config.job)
     try:
         if not is_there(run.spark, run.predictions):
             raise StorageError.no_table(run.predictions.name, setting="lakehouse.tables.predictions; `score` makes it:")
+        if as_of is not None:
+            return _answer(run, scope=scope, as_of=as_of)
         diagnosis = diagnose_windows(run, scope=scope, is_forced=is_forced)
+        if diagnosis.windows and scope.is_full:
+            diagnosis = replace(diagnosis, labels=_count_labels(run))
     except BrierlakeError as error:
         record_failure(run, action="diagnose", error=error)
         raise
     if diagnosis.windows:
         _record(run, diagnosis, scope=scope)
     return diagnosis
+
+
+def _answer(run: Run, *, scope: Scope, as_of: datetime) -> Diagnosis:
+    labels = run.config.labels
+    if as_of > run.started_at:
+        raise ConfigError.as_of_in_future(as_of)
+    if labels is not None and labels.known_at is None:
+        raise ConfigError.as_of_needs_times()
+    states = read_window_states(run.spark, run.predictions, scope=scope)
+    task = Task(
+        run=run,
+        role=CHAMPION,
+        predictions=run.predictions,
+        states=states,
+        made={},
+        stale=tuple(states),
+        labels=_pin_labels(run),
+        as_of=as_of,
+    )
+    return Diagnosis(
+        run_id=run.run_id,
+        windows=(),
+        labels_version=task.labels.version if task.labels else None,
+        figures=_ordered(answer(run, task)) if states else (),
+        as_of=as_of,
+    )
+
+
+def _count_labels(run: Run) -> LabelCounts | None:
+    labels, pin = run.config.labels, _pin_labels(run)
+    if labels is None or pin is None or labels.table is None:
+        return None
+    predictions = read_table(run.spark, run.predictions)
+    return count_labels(run.spark, pin, labels, run.config.features, predictions=predictions, as_of=run.started_at)
 
 
 def _record(run: Run, diagnosis: Diagnosis, *, scope: Scope) -> None:
@@ -73,12 +126,26 @@ def _record(run: Run, diagnosis: Diagnosis, *, scope: Scope) -> None:
 
 
 def diagnose_windows(
-    run: Run, *, scope: Scope, is_forced: bool = False, states: Mapping[Window, WindowState] | None = None
+    run: Run,
+    *,
+    scope: Scope,
+    is_forced: bool = False,
+    states: Mapping[Window, WindowState] | None = None,
+    role: str = CHAMPION,
+    predictions: Table | None = None,
 ) -> Diagnosis:
     """The same without the record: a part of `score`, which may know the `states` of the scope's windows already."""
     metrics = run.gold(run.config.lakehouse.tables.metrics)
-    published = read_published(run.spark, metrics, job=run.config.job, role=CHAMPION)
-    task = _find_task(run, scope=scope, is_forced=is_forced, states=states, made=find_made(published))
+    published = read_published(run.spark, metrics, job=run.config.job, role=role)
+    task = _find_task(
+        run,
+        scope=scope,
+        is_forced=is_forced,
+        states=states,
+        made=find_made(published),
+        role=role,
+        predictions=predictions or run.predictions,
+    )
     if task.stale:
         run.say(f"Diagnosing {len(task.stale):,} windows")
         published = _overlaid(published, write_diagnostics(run, task), task=task)
@@ -86,16 +153,18 @@ def diagnose_windows(
         run_id=run.run_id,
         windows=task.stale,
         labels_version=task.labels.version if task.labels else None,
-        months=tuple(row for row in published if row["grain"] == "month"),
-        total=next((row for row in published if row["grain"] == "all"), {}),
+        figures=_ordered(row for row in published if row["grain"] != "window" or scope.has(row["window_start"])),
     )
 
 
 def _overlaid(before: Iterable[Figures], fresh: Iterable[Figures], *, task: Task) -> list[Figures]:
-    """What the metrics table holds as published after these were written, in order of time."""
+    """What the metrics table holds as published after these were written."""
     replaced = {("all", None), *((grain, each) for grain in ("window", "month") for each in task.judged(grain))}
-    rows = [row for row in before if (row["grain"], row["window_start"]) not in replaced]
-    return sorted([*rows, *fresh], key=lambda row: row["window_start"] or date.min)
+    return [*(row for row in before if (row["grain"], row["window_start"]) not in replaced), *fresh]
+
+
+def _ordered(figures: Iterable[Figures]) -> tuple[Figures, ...]:
+    return tuple(sorted(figures, key=lambda row: row["window_start"] or date.min))
 
 
 def validate_labels(run: Run) -> None:
@@ -111,6 +180,11 @@ def _labels_table(run: Run, labels: LabelsConfig) -> Table:
     return run.silver(labels.table or run.config.features.table)
 
 
+def _pin_labels(run: Run) -> Pin | None:
+    labels = run.config.labels
+    return pin_table(run.spark, _labels_table(run, labels), setting="labels.table") if labels else None
+
+
 def _find_task(
     run: Run,
     *,
@@ -118,18 +192,19 @@ def _find_task(
     is_forced: bool,
     states: Mapping[Window, WindowState] | None,
     made: Mapping[Window, Made],
+    role: str,
+    predictions: Table,
 ) -> Task:
-    labels = run.config.labels
-    pin = pin_table(run.spark, _labels_table(run, labels), setting="labels.table") if labels else None
+    pin = _pin_labels(run)
     if states is None or whole_months(scope) != scope:
-        states = read_window_states(run.spark, run.predictions, scope=whole_months(scope))
+        states = read_window_states(run.spark, predictions, scope=whole_months(scope))
     suspects = {window for window in {*states, *made} if scope.has(window)}
     current = set() if is_forced else {window for window in suspects if _is_made_from(made, states, window)}
-    current -= find_touched(run, pin, {window: made[window] for window in current}, predictions=run.predictions)
+    current -= find_touched(run, pin, {window: made[window] for window in current}, predictions=predictions)
     return Task(
         run=run,
-        role=CHAMPION,
-        predictions=run.predictions,
+        role=role,
+        predictions=predictions,
         states=states,
         made=made,
         stale=tuple(sorted(suspects - current, key=str)),

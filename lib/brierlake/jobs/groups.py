@@ -1,99 +1,26 @@
 """Groups of cells: which keys a row counts in, how windows add up to months and the total, and what drift compares."""
 
-import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
-from functools import cached_property
+from collections.abc import Sequence
 from typing import Literal
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from brierlake.brier import merge_cells
+from brierlake.brier import merge_cells, merge_cluster_sums
 from brierlake.config import ReferenceWindow
-from brierlake.jobs.run import Run
-from brierlake.lakehouse.diagnostics import Made, local_frame
-from brierlake.lakehouse.predictions import WindowState
-from brierlake.lakehouse.tables import Pin, Table
-from brierlake.lakehouse.windows import Window, filter_condition, month_of
+from brierlake.jobs.task import Task
+from brierlake.lakehouse.diagnostics import local_frame
+from brierlake.lakehouse.windows import filter_condition
 from brierlake.schemas import DIAGNOSTIC_KEY, TableSpec
 
 GROUP = DIAGNOSTIC_KEY[2:]
 """Key of a group of cells within one job and role."""
 
+CLUSTER = "__cluster"
+"""Column that holds the cluster of a row, where errors are clustered."""
+
+_SERVED = "array<struct<grain: string, window_start: date>>"
 _TARGET = "struct<grain: string, window_start: date, model_name: string, model_version: int, is_reference: boolean>"
-
-
-@dataclass(frozen=True)
-class Task:
-    """One recomputation: the stale windows, those around them, and what they are made from.
-
-    `states` are what the predictions hold, in whole months; `made` is what all diagnostics were made from before.
-    """
-
-    run: Run
-    role: str
-    predictions: Table
-    states: Mapping[Window, WindowState]
-    made: Mapping[Window, Made]
-    stale: tuple[Window, ...]
-    labels: Pin | None
-    as_of: datetime
-
-    @property
-    def months(self) -> set[Window]:
-        return {month_of(window) for window in self.stale}
-
-    @property
-    def kept(self) -> tuple[Window, ...]:
-        """Windows of the same months whose cells stay."""
-        return tuple(each for each in self.states if month_of(each) in self.months and each not in self.stale)
-
-    @property
-    def read(self) -> tuple[Window, ...]:
-        """Windows whose rows are counted: slices of a month are counted whole."""
-        diagnostics = self.run.config.diagnostics
-        is_whole = diagnostics.slices and diagnostics.slice_grain == "month"
-        return (*self.stale, *self.kept) if is_whole else self.stale
-
-    @property
-    def rows(self) -> int:
-        return sum(self.states[window].rows for window in self.read if window in self.states)
-
-    @cached_property
-    def known(self) -> list[date]:
-        """All windows with a date that there are now, in order."""
-        gone = {window for window in self.stale if window not in self.states}
-        return sorted(each for each in {*self.states, *self.made} - gone if each is not None)
-
-    def judged(self, grain: str) -> Mapping[Window, Window]:
-        """Windows (or months) whose metrics are recomputed, each with the one before it that it is compared with."""
-        days = self.known if grain == "window" else sorted({each.replace(day=1) for each in self.known})
-        changed = set(self.stale) if grain == "window" else self.months
-        before = dict(zip(days[1:], days, strict=False))
-        after = {later for later, earlier in before.items() if earlier in changed}
-        return {each: before.get(each) if each else None for each in changed | after}
-
-    def source_id(self, grain: str, window: Window) -> str:
-        """Says which runs' rows a figure is made from: the window's run_id, or a digest of several."""
-        held = {each: before.predictions_id for each, before in self.made.items()}
-        held |= {each: state.run_id for each, state in self.states.items()}
-        if grain == "window" and not (window in self.states and self.states[window].is_mixed):
-            return held.get(window, "")
-        parts = [f"{each}={held[each]}" for each in sorted(held, key=str) if grain == "all" or month_of(each) == window]
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
-
-    def labels_as_of(self, grain: str, window: Window) -> datetime:
-        """Up to when labels count in a figure: for several windows, the earliest of theirs."""
-        if grain == "window":
-            return self.as_of
-        others = [
-            each.labels_as_of
-            for other, each in self.made.items()
-            if other not in self.stale and (grain == "all" or month_of(other) == window) and each.labels_as_of
-        ]
-        return min([self.as_of, *others])
 
 
 def with_groups(
@@ -116,17 +43,15 @@ def with_groups(
         for name in slices
     ]
     groups = F.filter(F.array(whole, *parts), lambda each: each.isNotNull())
-    return rows.select(
-        "model_name", "model_version", "probability", "outcome", F.explode(groups).alias("group")
-    ).select(
+    values = ["probability", "outcome", *(each for each in rows.columns if each == CLUSTER)]
+    return rows.select("model_name", "model_version", *values, F.explode(groups).alias("group")).select(
         "model_name",
         "model_version",
         F.col("group.grain").alias("grain"),
         F.col("group.start").alias("window_start"),
         F.col("group.key").alias("slice_key"),
         F.col("group.value").alias("slice_value"),
-        "probability",
-        "outcome",
+        *values,
     )
 
 
@@ -138,6 +63,23 @@ def as_months(cells: DataFrame, *, window: str) -> DataFrame:
 
 def as_metric_cells(cells: DataFrame, *, task: Task, reference: Literal["previous"] | ReferenceWindow) -> DataFrame:
     """Cells by the keys that metrics are wanted for: versions and as published; with those that drift compares with."""
+    keyed = _with_served(cells, task=task, reference=reference).transform(_as_targets, task=task)
+    merged = merge_cells(keyed, by=[*GROUP, "is_reference"])
+    return merged.withColumn("has_bands", F.col("slice_key").isNull() & F.col("model_name").isNull())
+
+
+def with_cluster_sums(cells: DataFrame, sums: DataFrame, *, task: Task) -> DataFrame:
+    """Adds to cells by key the sums over clusters of the same key; 0 clusters where there is no label yet."""
+    keyed = sums.withColumn("served", F.lit(None).cast(_SERVED)).transform(_as_targets, task=task)
+    totals = merge_cluster_sums(keyed, by=GROUP).select(
+        F.struct(*GROUP).alias("__key"), "clusters", "sum_s2", "sum_s_n", "sum_n2"
+    )
+    joined = cells.join(totals, on=F.struct(*(cells[name] for name in GROUP)).eqNullSafe(F.col("__key")), how="left")
+    return joined.drop("__key").fillna(0, subset=["clusters", "sum_s2", "sum_s_n", "sum_n2"])
+
+
+def _as_targets(rows: DataFrame, *, task: Task) -> DataFrame:
+    """Repeats each row of a window or month for each key that it counts in, which replaces its own."""
     own = F.expr(" OR ".join(_judged_condition(task, grain) for grain in ("window", "month")))
     is_month = F.col("grain") == "month"
     targets = [
@@ -148,14 +90,10 @@ def as_metric_cells(cells: DataFrame, *, task: Task, reference: Literal["previou
         "served", lambda each: _target(grain=each["grain"], window=each["window_start"], is_reference=True)
     )
     wanted = F.filter(F.concat(F.array(*targets), F.coalesce(served, F.array())), lambda each: each.isNotNull())
-    values = ("slice_key", "slice_value", "cell_id", "outcome", "n", "sum_d", "sum_d2", "sum_d3", "sum_d4")
-    keyed = (
-        _with_served(cells, task=task, reference=reference)
-        .select(*values, F.explode(wanted).alias("target"))
-        .select("target.*", *values)
-    )
-    merged = merge_cells(keyed, by=[*GROUP, "is_reference"])
-    return merged.withColumn("has_bands", F.col("slice_key").isNull() & F.col("model_name").isNull())
+    values = [
+        name for name in rows.columns if name not in ("grain", "window_start", "model_name", "model_version", "served")
+    ]
+    return rows.select(*values, F.explode(wanted).alias("target")).select("target.*", *values)
 
 
 def _target(
@@ -184,7 +122,7 @@ def _judged_condition(task: Task, grain: str) -> str:
 def _with_served(cells: DataFrame, *, task: Task, reference: Literal["previous"] | ReferenceWindow) -> DataFrame:
     """Adds `served`: the windows and months that are compared with the one that a cell is of; null: none."""
     targets = [(grain, each, before) for grain in ("window", "month") for each, before in task.judged(grain).items()]
-    kind = "served array<struct<grain: string, window_start: date>>"
+    kind = f"served {_SERVED}"
     spark = task.run.spark
     if isinstance(reference, ReferenceWindow):
         # a fixed range is made of windows; months are compared with the whole of it too

@@ -1,6 +1,6 @@
 """Cells of the stale windows, then the metrics and reliability that are made from them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -8,23 +8,34 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from brierlake.brier import compute_cells, compute_metrics, judge_cells, merge_cells, metrics_schema
-from brierlake.errors import StorageError
+from brierlake.brier import (
+    compute_cells,
+    compute_cluster_sums,
+    compute_metrics,
+    judge_cells,
+    merge_cells,
+    merge_cluster_sums,
+    metrics_schema,
+    squared_error,
+)
+from brierlake.errors import ContractError, StorageError
 from brierlake.jobs.groups import (
+    CLUSTER,
     GROUP,
-    Task,
     as_metric_cells,
     as_months,
     as_reliability,
+    with_cluster_sums,
     with_groups,
     with_provenance,
 )
 from brierlake.jobs.run import Run
+from brierlake.jobs.task import Task
 from brierlake.lakehouse.diagnostics import Figures, local_frame, part_condition, read_cells, replace_part
 from brierlake.lakehouse.labels import read_outcomes, validate_outcomes, with_outcomes
 from brierlake.lakehouse.tables import create_table, read_table, read_version
 from brierlake.lakehouse.windows import filter_condition
-from brierlake.schemas import CELLS, METRICS, RELIABILITY
+from brierlake.schemas import CELLS, CLUSTER_FIELDS, CLUSTERS, METRICS, RELIABILITY, TableSpec
 
 _FEW_ROWS = 300_000
 """Rows, counted once for each group, whose cells may be gathered on the driver: they are no more than the rows."""
@@ -54,8 +65,8 @@ def held(frame: DataFrame, *, is_few: bool) -> Iterator[Held]:
         kept.unpersist()
 
 
-def count_cells(run: Run, task: Task) -> DataFrame:
-    """Cells of the stale windows and of the slices that they touch, lazily."""
+def group_rows(run: Run, task: Task) -> DataFrame:
+    """Predictions of the stale windows with outcomes, once for each group that a row counts in, lazily."""
     diagnostics, features = run.config.diagnostics, run.config.features
     rows = read_table(run.spark, task.predictions).where(filter_condition(task.read))
     if task.labels and run.config.labels:
@@ -63,13 +74,14 @@ def count_cells(run: Run, task: Task) -> DataFrame:
         rows = rows.transform(with_outcomes, outcomes, key=features.key)
     else:
         rows = rows.withColumn("outcome", F.lit(None).cast("int"))
-    grouped = rows.transform(
+    if diagnostics.cluster:
+        rows = rows.withColumn(CLUSTER, F.col(diagnostics.cluster))
+    return rows.transform(
         with_groups,
         stale=filter_condition(task.stale),
         slices=diagnostics.slices,
         slice_grain=diagnostics.slice_grain,
     )
-    return compute_cells(grouped, by=GROUP)
 
 
 def is_few(run: Run, task: Task) -> bool:
@@ -80,38 +92,71 @@ def write_diagnostics(run: Run, task: Task) -> list[Figures]:
     """Replaces the diagnostics of the stale windows, their months and the total; returns what is published of them.
 
     Raises:
-        ContractError: The labels hold an unknown class, or contradict each other.
+        ContractError: The labels hold an unknown class, or contradict each other; or clusters reach over windows.
         StorageError: A table can't be read or written, or others kept writing the same cells.
     """
-    has_few_keys = _write_cells(run, task)
-    cells = run.gold(run.config.lakehouse.tables.cells)
+    tables = run.config.lakehouse.tables
+    rows = group_rows(run, task)
+    with held(compute_cells(rows, by=GROUP), is_few=is_few(run, task)) as fresh:
+        if not fresh.frame.where(F.col("outcome") < 0).isEmpty():
+            refuse_outcomes(run, task)
+        if run.config.diagnostics.cluster:
+            validate_clusters(run, task)
+            sums = compute_cluster_sums(rows, by=GROUP, cluster=CLUSTER, value=squared_error())
+            with held(sums, is_few=fresh.table is not None) as fresh_sums:
+                _write_part(run, task, fresh_sums, name=tables.clusters, spec=CLUSTERS, merge=merge_cluster_sums)
+        _write_part(run, task, fresh, name=tables.cells, spec=CELLS, merge=merge_cells)
+        has_few_keys = fresh.table is not None and _count_keys(fresh.table, task) <= _FEW_KEYS
+    cells = run.gold(tables.cells)
     for _ in range(_ATTEMPTS):
         version = read_version(run.spark, cells)
         published = _write_metrics(run, task, cells_version=version, has_few_keys=has_few_keys)
+        # whoever commits cells later may have judged before we did: the total must be of the last ones
         if read_version(run.spark, cells) == version:
             return published
     raise StorageError.conflict(cells.name, _ATTEMPTS)
 
 
-def _write_cells(run: Run, task: Task) -> bool:
-    """Replaces the cells of the stale windows and of their months; returns whether they have few keys."""
-    table = run.gold(run.config.lakehouse.tables.cells)
-    create_table(run.spark, table, CELLS)
-    with held(count_cells(run, task), is_few=is_few(run, task)) as fresh:
+def _write_part(
+    run: Run, task: Task, fresh: Held, *, name: str, spec: TableSpec, merge: Callable[..., DataFrame]
+) -> None:
+    """Replaces what a table that adds up holds of the stale windows, and of their months."""
+    table = run.gold(name)
+    create_table(run.spark, table, spec)
+    by_window = fresh.frame.where("grain = 'window'")
+    if task.kept:
+        kept = read_cells(run.spark, table, job=run.config.job, role=task.role)
+        kept = kept.where(f"grain = 'window' AND {filter_condition(task.kept)}")
+        by_window = by_window.unionByName(kept.select(*by_window.columns))
+    rows = fresh.frame.unionByName(month_cells(run, by_window, merge=merge))
+    where = part_condition(job=run.config.job, role=task.role, windows=task.stale, months=task.months, has_total=False)
+    shaped = rows.transform(with_provenance, task=task, spec=spec)
+    replace_part(_as_one_file(shaped, is_small=fresh.table is not None), table, where=where, tag=run.run_id)
+
+
+def month_cells(run: Run, by_window: DataFrame, *, merge: Callable[..., DataFrame]) -> DataFrame:
+    return merge(by_window.transform(as_months, window=run.config.features.window), by=GROUP)
+
+
+def answer(run: Run, task: Task) -> list[Figures]:
+    """The figures of the task's windows, their months and all of them together, as published; writes nothing.
+
+    Raises:
+        ContractError: The labels hold an unknown class, or contradict each other; or clusters reach over windows.
+    """
+    rows = group_rows(run, task)
+    with held(compute_cells(rows, by=GROUP), is_few=is_few(run, task)) as fresh:
         if not fresh.frame.where(F.col("outcome") < 0).isEmpty():
             refuse_outcomes(run, task)
-        by_window = fresh.frame.where("grain = 'window'")
-        if task.kept:
-            kept = read_cells(run.spark, table, job=run.config.job, role=task.role)
-            kept = kept.where(f"grain = 'window' AND {filter_condition(task.kept)}")
-            by_window = by_window.unionByName(kept.select(*by_window.columns))
-        months = by_window.transform(as_months, window=run.config.features.window)
-        cells = fresh.frame.unionByName(merge_cells(months, by=GROUP)).transform(with_provenance, task=task, spec=CELLS)
-        where = part_condition(
-            job=run.config.job, role=task.role, windows=task.stale, months=task.months, has_total=False
-        )
-        replace_part(_as_one_file(cells, is_small=fresh.table is not None), table, where=where, tag=run.run_id)
-        return fresh.table is not None and _count_keys(fresh.table, task) <= _FEW_KEYS
+        cells = fresh.frame.unionByName(month_cells(run, fresh.frame.where("grain = 'window'"), merge=merge_cells))
+        sums = None
+        if run.config.diagnostics.cluster:
+            validate_clusters(run, task)
+            sums = compute_cluster_sums(rows, by=GROUP, cluster=CLUSTER, value=squared_error())
+            sums = sums.unionByName(month_cells(run, sums.where("grain = 'window'"), merge=merge_cluster_sums))
+        has_few_keys = fresh.table is not None and _count_keys(fresh.table, task) <= _FEW_KEYS
+        with judged(run, task, cells, sums, has_few_keys=has_few_keys) as metrics:
+            return collect_published(metrics)
 
 
 def _count_keys(cells: pa.Table, task: Task) -> int:
@@ -127,10 +172,22 @@ def refuse_outcomes(run: Run, task: Task) -> None:
         validate_outcomes(outcomes, labels, key=features.key, table=task.labels.table.name)
 
 
+def validate_clusters(run: Run, task: Task) -> None:
+    """Raises ContractError with examples unless each cluster lies within one window (of the months looked at)."""
+    name = run.config.diagnostics.cluster
+    if name is None or name == "window_start":
+        return
+    rows = read_table(run.spark, task.predictions).where(filter_condition([*task.stale, *task.kept]))
+    spans = rows.groupBy(name).agg(F.min("window_start").alias("first"), F.max("window_start").alias("last"))
+    examples = spans.where(f"`{name}` IS NOT NULL AND first != last").limit(3).collect()
+    if examples:
+        shown = [f"{row[name]} ({row['first']} to {row['last']})" for row in examples]
+        raise ContractError.clusters_over_windows(name, shown)
+
+
 def _write_metrics(run: Run, task: Task, *, cells_version: int, has_few_keys: bool) -> list[Figures]:
     """Replaces the metrics of the stale windows, their months and the total, and of what is compared with them."""
     tables = run.config.lakehouse.tables
-    cells = read_cells(run.spark, run.gold(tables.cells), job=run.config.job, role=task.role)
     where = part_condition(
         job=run.config.job,
         role=task.role,
@@ -138,7 +195,12 @@ def _write_metrics(run: Run, task: Task, *, cells_version: int, has_few_keys: bo
         months=list(task.judged("month")),
         has_total=True,
     )
-    with judged(run, task, cells, has_few_keys=has_few_keys) as metrics:
+    cells, clusters = (
+        read_cells(run.spark, run.gold(name), job=run.config.job, role=task.role)
+        for name in (tables.cells, tables.clusters if run.config.diagnostics.cluster else tables.cells)
+    )
+    sums = clusters if run.config.diagnostics.cluster else None
+    with judged(run, task, cells, sums, has_few_keys=has_few_keys) as metrics:
         rows = metrics.withColumn("cells_version", F.lit(cells_version))
         for name, spec, part in (
             (tables.reliability, RELIABILITY, rows.transform(as_reliability)),
@@ -161,10 +223,14 @@ def collect_published(metrics: DataFrame) -> list[Figures]:
 
 
 @contextmanager
-def judged(run: Run, task: Task, cells: DataFrame, *, has_few_keys: bool) -> Iterator[DataFrame]:
-    """The metrics of each key that the task asks for, computed once."""
+def judged(
+    run: Run, task: Task, cells: DataFrame, sums: DataFrame | None, *, has_few_keys: bool
+) -> Iterator[DataFrame]:
+    """The metrics of each key that the task asks for, computed once, from its cells and sums over clusters."""
     diagnostics = run.config.diagnostics
     keyed = cells.transform(as_metric_cells, task=task, reference=diagnostics.reference)
+    if sums is not None:
+        keyed = keyed.transform(with_cluster_sums, sums.select(*GROUP, *CLUSTER_FIELDS.names), task=task)
     if has_few_keys:
         records = judge_cells(keyed.toArrow(), by=GROUP, level=diagnostics.level)
         yield local_frame(run.spark, records, metrics_schema(keyed.schema, by=GROUP))

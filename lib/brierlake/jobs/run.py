@@ -52,6 +52,10 @@ class Run:
         return self.gold(self.config.lakehouse.tables.metrics)
 
     @property
+    def challengers(self) -> Table:
+        return self.gold(self.config.lakehouse.tables.challengers)
+
+    @property
     def runs(self) -> Table:
         return self.gold(self.config.lakehouse.tables.runs)
 

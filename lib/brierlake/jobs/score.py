@@ -93,22 +93,23 @@ def _score(run: Run, *, scope: Scope, asked: Asked) -> Scored:
     if scored.status == "unchanged" and diagnosis.windows:
         scored = replace(scored, status="diagnosed")
     if scored.status != "unchanged":
-        _record(run, scored)
+        _record_candidates(run, plan)
+        record_scored(run, scored, action="score", table=run.predictions)
     return scored
 
 
 def _publish(run: Run, plan: Plan, *, asked: Asked) -> Scored:
     if run.config.publish == "audited":
         return _publish_audited(run, plan, asked=asked)
-    published, digest = _score_into(run, plan, run.predictions)
-    return _scored(run, published, digest=digest)
+    published, digest = score_into(run, plan, run.predictions)
+    return scored_of(run, published, digest=digest)
 
 
 def _publish_audited(run: Run, plan: Plan, *, asked: Asked) -> Scored:
     create_table(run.spark, run.predictions, spec_for(run.config.features, plan.features.schema), job=run.config.job)
     staging, digest = plan_staging(run, plan, is_forced=asked.is_forced), None
     if staging.stale:
-        _, digest = _score_into(run, staging, run.staged)
+        _, digest = score_into(run, staging, run.staged)
     audited = audit(run, plan, is_accepted=asked.is_accepted)
     passed = replace(plan, stale=audited.passed)
     published = Published(plan=passed, commit=None, issues={})
@@ -116,12 +117,12 @@ def _publish_audited(run: Run, plan: Plan, *, asked: Asked) -> Scored:
         staged = read_staged(run, passed.stale)
         published = publish(run, passed, staged, run.predictions, told={"model_digest": digest})
         clear_staged(run, passed.stale)
-    scored = _scored(run, published, digest=digest)
+    scored = scored_of(run, published, digest=digest)
     status = "held" if audited.held and scored.status == "unchanged" else scored.status
     return replace(scored, status=status, held=audited.held, breaches=audited.breaches, is_accepted=audited.is_accepted)
 
 
-def _scored(run: Run, published: Published, *, digest: str | None) -> Scored:
+def scored_of(run: Run, published: Published, *, digest: str | None) -> Scored:
     return Scored(
         run_id=run.run_id,
         status="published" if published.commit else "unchanged",
@@ -132,7 +133,7 @@ def _scored(run: Run, published: Published, *, digest: str | None) -> Scored:
     )
 
 
-def _score_into(run: Run, plan: Plan, table: Table) -> tuple[Published, str]:
+def score_into(run: Run, plan: Plan, table: Table) -> tuple[Published, str]:
     """Scores the plan's stale windows into a table; returns what came of it and the model's digest."""
     features = filter_windows(plan.features, run.config.features, windows=plan.stale)
     if not run.config.features.trust_unique_key:
@@ -163,11 +164,14 @@ def _judged(run: Run, scored: Scored) -> Scored:
     return replace(scored, breaches=scored.breaches + judge_gates(gates, metrics, windows=windows - set(scored.held)))
 
 
-def _record(run: Run, scored: Scored) -> None:
-    plan, resolution = scored.plan, scored.plan.resolution
+def _record_candidates(run: Run, plan: Plan) -> None:
     ours = {"run_id": run.run_id, "job": run.config.job, "looked_at": run.started_at}
-    candidates = [{**vars(each), "model_run_id": each.run_id, **ours} for each in resolution.candidates]
+    candidates = [{**vars(each), "model_run_id": each.run_id, **ours} for each in plan.resolution.candidates]
     append_records(run.spark, run.gold(run.config.lakehouse.tables.candidates), CANDIDATES, candidates)
+
+
+def record_scored(run: Run, scored: Scored, *, action: str, table: Table) -> None:
+    plan, resolution = scored.plan, scored.plan.resolution
     days = [window for window in plan.stale if window is not None]
     headline = scored.diagnosis.headline if scored.diagnosis else {}
     facts = {
@@ -184,7 +188,7 @@ def _record(run: Run, scored: Scored) -> None:
         "features_table": plan.pin.table.name,
         "features_id": plan.pin.table_id,
         "features_version": plan.pin.version,
-        "predictions_table": run.predictions.name,
+        "predictions_table": table.name,
         "predictions_version": scored.commit.version if scored.commit else None,
         "labels_version": scored.diagnosis.labels_version if scored.diagnosis else None,
         "rows_in": plan.rows,
@@ -196,4 +200,4 @@ def _record(run: Run, scored: Scored) -> None:
         "gates": gate_facts(run.config.gates, scored.breaches, held=scored.held, is_accepted=scored.is_accepted),
     }
     status = "held" if scored.held else "published"
-    record_run(run, action="score", status=status, exit_code=scored.exit_code, facts=facts)
+    record_run(run, action=action, status=status, exit_code=scored.exit_code, facts=facts)

@@ -6,7 +6,9 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+from brierlake.jobs.challenger import Challenge
 from brierlake.jobs.diagnose import Diagnosis
+from brierlake.jobs.flags import find_flagged
 from brierlake.jobs.plan import Plan
 from brierlake.jobs.run import Run
 from brierlake.jobs.score import Scored
@@ -17,7 +19,8 @@ _SHOWN = 5
 _METRICS = (
     "window_start", "n_rows", "n_scored", "n_labelled", "n_events", "coverage", "label_status", "mean_probability",
     "expected_brier", "expected_brier_sd", "base_rate", "mean_probability_labelled", "expected_brier_labelled", "brier",
-    "brier_se", "brier_low", "brier_high", "interval_status", "reference_brier", "skill", "skill_se", "spiegelhalter_z",
+    "brier_se", "se_kind", "n_clusters", "brier_low", "brier_high", "interval_status", "reference_brier", "skill",
+    "skill_se", "spiegelhalter_z",
 )  # fmt: skip
 
 
@@ -37,7 +40,7 @@ def summarise_score(run: Run, scored: Scored) -> dict[str, Any]:
         "breaches": [asdict(each) for each in scored.breaches],
         "held_windows": [str(each) for each in scored.held],
         "is_accepted": scored.is_accepted,
-        "diagnostics": summarise_diagnosis(scored.diagnosis) if scored.diagnosis else None,
+        "diagnostics": summarise_diagnosis(run, scored.diagnosis) if scored.diagnosis else None,
     }
 
 
@@ -67,8 +70,8 @@ def summarise_backfill(pieces: Sequence[Mapping[str, Any]], *, scope: Scope) -> 
 
 
 def summarise_diagnose(run: Run, diagnosis: Diagnosis) -> dict[str, Any]:
-    status = "published" if diagnosis.windows else "unchanged"
-    return {**_run_facts(run, action="diagnose", status=status), "diagnostics": summarise_diagnosis(diagnosis)}
+    status = "answered" if diagnosis.as_of else "published" if diagnosis.windows else "unchanged"
+    return {**_run_facts(run, action="diagnose", status=status), "diagnostics": summarise_diagnosis(run, diagnosis)}
 
 
 def summarise_plan_only(run: Run, plan: Plan) -> dict[str, Any]:
@@ -117,13 +120,39 @@ def _candidate_facts(candidate: Candidate) -> dict[str, Any]:
     return {name: getattr(candidate, name) for name in names}
 
 
-def summarise_diagnosis(diagnosis: Diagnosis) -> dict[str, Any]:
+def summarise_diagnosis(run: Run, diagnosis: Diagnosis) -> dict[str, Any]:
+    flagged = find_flagged(diagnosis.figures, drift_alert=run.config.diagnostics.drift_alert)
     return {
         "windows": len(diagnosis.windows),
         "labels_version": diagnosis.labels_version,
+        "labels": vars(diagnosis.labels) if diagnosis.labels else None,
+        "as_of": _plain(diagnosis.as_of),
+        "flagged": [{name: _plain(value) for name, value in vars(each).items()} for each in flagged],
         "months": [_metric_facts(row) for row in diagnosis.months],
         "total": _metric_facts(diagnosis.total) if diagnosis.total else None,
     }
+
+
+_COMPARED = (
+    "window_start", "champion_name", "champion_version", "challenger_name", "challenger_version", "n", "n_events",
+    "brier_champion", "brier_challenger", "difference", "difference_se", "difference_low", "difference_high", "se_kind",
+    "verdict",
+)  # fmt: skip
+
+
+def summarise_challenge(challenge: Challenge | None) -> dict[str, Any]:
+    """`challenger`: what became of it, and the comparison by month and in total; nothing where none is configured."""
+    if challenge is None:
+        return {}
+    rows = {
+        grain: [
+            {name: _plain(row[name]) for name in _COMPARED} for row in challenge.comparison if row["grain"] == grain
+        ]
+        for grain in ("month", "all")
+    }
+    names = ("status", "model_name", "model_version", "windows", "error")
+    told = {name: getattr(challenge, name) for name in names}
+    return {"challenger": {**told, "months": rows["month"], "total": rows["all"][0] if rows["all"] else None}}
 
 
 def _metric_facts(row: Mapping[str, Any]) -> dict[str, Any]:

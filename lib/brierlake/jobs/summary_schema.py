@@ -58,12 +58,70 @@ class MetricsPart(Part):
     spiegelhalter_z: float | None
 
 
+class FlagPart(Part):
+    window_start: str | None
+    reason: str
+    """One sentence for a person: how far the scores are from the reference's. No label is needed for it."""
+    drift_js: float
+    drift_psi: float
+    mean_probability: float
+    expected_brier: float
+
+
+class LabelsPart(Part):
+    """The whole labels table beside the predictions."""
+
+    rows: int
+    superseded: int
+    """Labels that a later one of the same key replaces."""
+    without_prediction: int
+    """Keys that have a label and no prediction."""
+    in_several_windows: int
+    """Keys that are predicted in more than one window: their label counts in each."""
+
+
 class DiagnosticsPart(Part):
     windows: int
     """Windows judged again by this run."""
     labels_version: int | None
+    labels: LabelsPart | None
+    """null: not counted, as in a score run, or where nothing was judged again."""
+    as_of: str | None
+    """The time in the past that this answers for; nothing was written then."""
+    flagged: list[FlagPart]
+    """Windows of the scope whose scores have moved by diagnostics.drift_alert or more, the farthest first."""
     months: list[MetricsPart]
     total: MetricsPart | None
+
+
+class ComparisonPart(Part):
+    """The challenger's Brier score minus the champion's on the same rows; `brier_compare` explains each."""
+
+    window_start: str | None
+    n: int
+    n_events: int
+    brier_champion: float | None
+    brier_challenger: float | None
+    difference: float | None
+    difference_se: float | None
+    difference_low: float | None
+    difference_high: float | None
+    se_kind: str
+    verdict: Literal["better", "worse", "not_distinguishable", "too_few_labels"]
+    """On the challenger."""
+
+
+class ChallengerPart(Part):
+    """Only where the config has a `challenger`. Its failing leaves the champion's status and exit code alone."""
+
+    status: Literal["published", "diagnosed", "unchanged", "absent", "failed"]
+    """absent: no eligible version comes after the champion, or it hasn't scored yet."""
+    model_name: str | None
+    model_version: int | None
+    windows: int
+    error: str | None
+    months: list[ComparisonPart]
+    total: ComparisonPart | None
 
 
 class BreachPart(Part):
@@ -129,12 +187,15 @@ class ScoreSummary(_Planned, _Told):
     is_accepted: bool
     """Whether a person released them."""
     diagnostics: DiagnosticsPart | None
+    challenger: ChallengerPart | None = None
 
 
 class DiagnoseSummary(_Run, _Told):
     action: Literal["diagnose"]
-    status: Literal["published", "unchanged"]
+    status: Literal["published", "unchanged", "answered"]
+    """answered: a question about the past, for which nothing is written."""
     diagnostics: DiagnosticsPart
+    challenger: ChallengerPart | None = None
 
 
 class FailedSummary(Part):

@@ -1,6 +1,7 @@
 """Outcomes: what happened to each key, as far as it was known at a time."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import reduce
 
@@ -15,6 +16,7 @@ from brierlake.lakehouse.features import validate_columns
 from brierlake.lakehouse.tables import Pin, read_table
 from brierlake.lakehouse.windows import Window
 
+_NO_DAY = "1000-01-01"
 UNKNOWN, CONFLICTING = -1, -2
 """Codes that stand in the `outcome` column until they are refused: a class nobody named; two outcomes for one key."""
 
@@ -29,15 +31,7 @@ def read_outcomes(
     Raises:
         ContractError: The table lacks a column that the config names.
     """
-    rows = read_table(spark, pin.table, version=pin.version)
-    key = labels.key or features.key
-    validate_label_columns(rows.columns, labels, features, table=pin.table.name)
-    known_at = F.col(labels.known_at) if labels.known_at else F.lit(None)
-    known = rows.select(
-        *(F.col(theirs).alias(ours) for theirs, ours in zip(key, features.key, strict=True)),
-        outcome_code(F.col(labels.outcome), rows.schema[labels.outcome].dataType, labels).alias("outcome"),
-        known_at.cast("timestamp").alias("known_at"),
-    ).where(F.col("outcome").isNotNull() & (F.col("known_at").isNull() | (F.col("known_at") <= F.lit(as_of))))
+    known = _known_labels(spark, pin, labels, features, as_of=as_of)
     latest = known.groupBy(*features.key).agg(
         F.max(F.struct("known_at", "outcome")).alias("highest"),
         F.max(F.struct("known_at", (-F.col("outcome")).alias("negated"))).alias("lowest"),
@@ -48,6 +42,59 @@ def read_outcomes(
         F.when(is_conflicting, F.lit(CONFLICTING)).otherwise(F.col("highest.outcome")).alias("outcome"),
         F.col("highest.known_at").alias("known_at"),
     )
+
+
+def _known_labels(
+    spark: SparkSession, pin: Pin, labels: LabelsConfig, features: FeaturesConfig, *, as_of: datetime
+) -> DataFrame:
+    """Every label known by then, several a key where there are several, with the features' names of the key."""
+    rows = read_table(spark, pin.table, version=pin.version)
+    key = labels.key or features.key
+    validate_label_columns(rows.columns, labels, features, table=pin.table.name)
+    known_at = F.col(labels.known_at) if labels.known_at else F.lit(None)
+    return rows.select(
+        *(F.col(theirs).alias(ours) for theirs, ours in zip(key, features.key, strict=True)),
+        outcome_code(F.col(labels.outcome), rows.schema[labels.outcome].dataType, labels).alias("outcome"),
+        known_at.cast("timestamp").alias("known_at"),
+    ).where(F.col("outcome").isNotNull() & (F.col("known_at").isNull() | (F.col("known_at") <= F.lit(as_of))))
+
+
+@dataclass(frozen=True)
+class LabelCounts:
+    """What a whole labels table says beside the predictions."""
+
+    rows: int
+    """Labels known by then."""
+    superseded: int
+    """Of these, the ones that a later label of the same key replaces."""
+    without_prediction: int
+    """Keys with a label that no window has a prediction for."""
+    in_several_windows: int
+    """Keys that are predicted in more than one window: their label counts in each."""
+
+
+def count_labels(
+    spark: SparkSession,
+    pin: Pin,
+    labels: LabelsConfig,
+    features: FeaturesConfig,
+    *,
+    predictions: DataFrame,
+    as_of: datetime,
+) -> LabelCounts:
+    """Compares all labels with all predictions: one pass over the keys of both."""
+    known = _known_labels(spark, pin, labels, features, as_of=as_of)
+    labelled = known.groupBy(*features.key).agg(F.count(F.lit(1)).alias("labels"))
+    window = F.coalesce(F.col("window_start"), F.lit(_NO_DAY).cast("date"))
+    predicted = predictions.groupBy(*features.key).agg((F.min(window) != F.max(window)).alias("is_several"))
+    both = labelled.join(predicted, on=list(features.key), how="full")
+    counted = both.agg(
+        F.sum("labels").alias("rows"),
+        F.sum(F.col("labels") - 1).alias("superseded"),
+        F.count_if(F.col("is_several").isNull()).alias("without_prediction"),
+        F.count_if(F.col("is_several")).alias("in_several_windows"),
+    )
+    return LabelCounts(**{name: int(count or 0) for name, count in counted.collect()[0].asDict().items()})
 
 
 def validate_label_columns(

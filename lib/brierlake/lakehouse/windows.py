@@ -68,18 +68,32 @@ def parse_scope(start: str | None, end: str | None, *, features: FeaturesConfig,
 def _bound(text: str | None, *, features: FeaturesConfig) -> date | None:
     if text is None:
         return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ConfigError.bad_window(
-            text, "isn't a date or timestamp like 2013-08-01 or 2013-08-01T00:00:00Z."
-        ) from error
+    moment = _parsed(text)
     moment = moment.astimezone(UTC) if moment.tzinfo else moment
     if moment.time() != datetime.min.time() or (features.window == "month" and moment.day != 1):
         raise ConfigError.bad_window(
             text, f"doesn't start a {features.window} in UTC; predictions are kept by {features.window}."
         )
     return moment.date()
+
+
+def parse_moment(text: str) -> datetime:
+    """Reads a date or timestamp, in UTC unless it names an offset.
+
+    Raises:
+        ConfigError: It is neither.
+    """
+    moment = _parsed(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _parsed(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ConfigError.bad_window(
+            text, "isn't a date or timestamp like 2013-08-01 or 2013-08-01T00:00:00Z."
+        ) from error
 
 
 def split_by_month(scope: Scope) -> list[Scope]:

@@ -17,8 +17,15 @@ _STATUS = {
     "unchanged": "cyan",
     "diagnosed": "green",
     "planned": "cyan",
+    "answered": "cyan",
     "held": "red",
     "written": "green",
+}
+_VERDICTS = {
+    "better": "better",
+    "worse": "worse",
+    "not_distinguishable": "not distinguishable yet",
+    "too_few_labels": "too few labels yet",
 }
 
 
@@ -41,6 +48,7 @@ def print_summary(summary: Mapping[str, Any], console: Console) -> None:
         *_row_facts(summary),
         *_gate_facts(summary),
         *_label_facts(summary),
+        *_challenger_facts(summary),
     ]:
         facts.add_row(name, text)
     console.print(facts)
@@ -148,7 +156,48 @@ def _label_facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         return []
     total = diagnostics["total"]
     coverage = "none of the rows" if not total["coverage"] else f"{total['coverage']:.1%} of the rows"
-    return [("labels", f"known for {coverage}; {diagnostics['windows']:,} windows diagnosed again")]
+    again = (
+        f"as of {diagnostics['as_of']}"
+        if diagnostics.get("as_of")
+        else f"{diagnostics['windows']:,} windows diagnosed again"
+    )
+    return [("labels", f"known for {coverage}; {again}"), *_odd_labels(diagnostics.get("labels")), *_flags(diagnostics)]
+
+
+def _challenger_facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    challenger = summary.get("challenger")
+    if not challenger:
+        return []
+    total = challenger["total"]
+    if challenger["status"] == "failed":
+        return [("challenger", f"failed, the champion isn't touched by it: {challenger['error']}")]
+    if total is None:
+        return [
+            ("challenger", "no eligible version comes after the champion" if challenger["status"] == "absent" else "-")
+        ]
+    name, version = total["challenger_name"], total["challenger_version"]
+    text = f"{name} version {version}" if version is not None else f"several versions{f' of {name}' if name else ''}"
+    if total["difference"] is None:
+        return [("challenger", f"{text}: no labels yet")]
+    low, high = total["difference_low"], total["difference_high"]
+    interval = "" if low is None else f" ({low:+.4f} to {high:+.4f})"
+    scores = f"Brier {total['brier_challenger']:.4f} against {total['brier_champion']:.4f}"
+    return [("challenger", f"{text}: {scores}, {total['difference']:+.4f}{interval}: {_VERDICTS[total['verdict']]}")]
+
+
+def _odd_labels(labels: Mapping[str, int] | None) -> list[tuple[str, str]]:
+    told = (
+        ("superseded", "replaced by a later label of the same key"),
+        ("without_prediction", "keys have a label and no prediction"),
+        ("in_several_windows", "keys are predicted in several windows"),
+    )
+    return [("", f"{labels[name]:,} {text}") for name, text in told if labels[name]] if labels else []
+
+
+def _flags(diagnostics: Mapping[str, Any]) -> list[tuple[str, str]]:
+    flagged = diagnostics.get("flagged", [])
+    shown = [("flagged", f"{each['window_start'] or 'no time'}: {each['reason']}") for each in flagged[:2]]
+    return [*shown, ("", f"and {len(flagged) - 2:,} more windows")] if len(flagged) > 2 else shown
 
 
 def _result_facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -1,0 +1,103 @@
+"""Challenger: a second version on the champion's pinned rows and windows, in a table and a run of its own."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from brierlake.errors import BrierlakeError
+from brierlake.jobs.compare import compare
+from brierlake.jobs.diagnose import Diagnosis, diagnose_windows
+from brierlake.jobs.plan import Plan, compared
+from brierlake.jobs.recipe import compute_recipe
+from brierlake.jobs.run import Run, record_failure, start_run
+from brierlake.jobs.score import Scored, record_scored, score_into, scored_of
+from brierlake.lakehouse.tables import is_there
+from brierlake.lakehouse.windows import Scope
+from brierlake.registry import Resolution, connect, resolve_model
+
+CHALLENGER = "challenger"
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """What became of the challenger: `status` is published, diagnosed, unchanged, absent (no runner-up) or failed."""
+
+    status: str
+    model_name: str | None = None
+    model_version: int | None = None
+    windows: int = 0
+    comparison: tuple[Mapping[str, Any], ...] = ()
+    """Rows of brier_compare after it, in order of time; the total last."""
+    error: str | None = None
+
+
+def challenge(champion: Run, plan: Plan) -> Challenge:
+    """Scores what is stale of the challenger in the champion's scope, judges it and compares the two.
+
+    Comes after the champion's run and never fails it: whatever goes wrong is told in the result.
+    """
+    run = start_run(champion.spark, champion.config, say=champion.say)
+    try:
+        return _challenge(run, plan)
+    except BrierlakeError as error:
+        record_failure(run, action="challenge", error=error)
+        return _failed(run, error)
+    except Exception as error:
+        return _failed(run, error)
+
+
+def judge_challenger(champion: Run, *, scope: Scope) -> Challenge:
+    """Judges the challenger again where labels have landed, and compares; scores nothing. Never fails either."""
+    run = start_run(champion.spark, champion.config, say=champion.say)
+    try:
+        if not is_there(run.spark, run.challengers):
+            return Challenge(status="absent")
+        diagnosis = _diagnose(run, scope)
+        return Challenge(status="diagnosed" if diagnosis.windows else "unchanged", comparison=compare(run))
+    except Exception as error:
+        return _failed(run, error)
+
+
+def _failed(run: Run, error: Exception) -> Challenge:
+    run.say(f"The challenger failed, the champion isn't touched by it: {error}")
+    return Challenge(status="failed", error=str(error))
+
+
+def _challenge(run: Run, plan: Plan) -> Challenge:
+    pin = _pin_of(run, plan.resolution)
+    if pin is None:
+        return Challenge(status="absent")
+    model = run.config.model.model_copy(update={"names": (), "pin": pin, "digest": None})
+    run = replace(run, config=run.config.model_copy(update={"model": model}))
+    resolution = resolve_model(connect(run.config.mlflow), model)
+    recipe = compute_recipe(run.config, resolution=resolution, pin=plan.pin)
+    plan = compared(run, replace(plan, resolution=resolution, recipe=recipe), run.challengers)
+    scored = Scored(run_id=run.run_id, status="unchanged", plan=plan)
+    if plan.stale:
+        run.say(f"Challenger: {resolution.model_name} version {resolution.model_version}")
+        published, digest = score_into(run, plan, run.challengers)
+        scored = scored_of(run, published, digest=digest)
+    diagnosis = _diagnose(run, Scope() if plan.scope.is_incremental else plan.scope)
+    if scored.status == "published":
+        record_scored(run, replace(scored, diagnosis=diagnosis), action="challenge", table=run.challengers)
+    return Challenge(
+        status="diagnosed" if scored.status == "unchanged" and diagnosis.windows else scored.status,
+        model_name=resolution.model_name,
+        model_version=resolution.model_version,
+        windows=len(scored.plan.stale),
+        comparison=compare(run),
+    )
+
+
+def _pin_of(run: Run, champion: Resolution) -> str | None:
+    """Returns the challenger as name/number or name@alias; null: no version comes after the champion."""
+    config = run.config.challenger
+    if config is not None and config.pin is not None:
+        return config.pin
+    following = [each for each in champion.candidates if each.rank is not None and not each.is_selected]
+    best = min(following, key=lambda each: each.rank or 0, default=None)
+    return f"{best.model_name}/{best.model_version}" if best else None
+
+
+def _diagnose(run: Run, scope: Scope) -> Diagnosis:
+    return diagnose_windows(run, scope=scope, role=CHALLENGER, predictions=run.challengers)

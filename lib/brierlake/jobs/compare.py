@@ -1,0 +1,197 @@
+"""Compare: the challenger's Brier score minus the champion's on the same rows, by window, month and in total."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import reduce
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from brierlake.brier import ClusterSums, merge_cells, murphy_curve, paired_difference, tally_cells
+from brierlake.jobs.pairing import MODELS, ROLES, SUMS, paired_rows, sum_differences
+from brierlake.jobs.run import Run
+from brierlake.lakehouse.diagnostics import (
+    Figures,
+    Made,
+    find_made,
+    local_frame,
+    read_cells,
+    read_published,
+    replace_part,
+)
+from brierlake.lakehouse.labels import as_utc, read_outcomes, with_outcomes
+from brierlake.lakehouse.tables import create_table, is_there, pin_table, quoted, read_table
+from brierlake.lakehouse.windows import Window, filter_condition, month_of
+from brierlake.schemas import COMPARE
+
+_NO_IDS: Figures = {f"{role}_id": None for role in ROLES}
+_CLUSTERS = ("clusters", "sum_s2", "sum_s_n", "sum_n2")
+
+
+@dataclass(frozen=True)
+class _Sources:
+    """What both roles' diagnostics were made from, by window."""
+
+    champion: Mapping[Window, Made]
+    challenger: Mapping[Window, Made]
+
+    def is_current(self, row: Figures) -> bool:
+        sides = (self.champion.get(row["window_start"]), self.challenger.get(row["window_start"]))
+        ids = (row["champion_id"], row["challenger_id"])
+        as_of = row["labels_as_of"]
+        return as_of is not None and all(
+            side is not None and side.predictions_id == held and (side.labels_as_of or as_of) <= as_of
+            for side, held in zip(sides, ids, strict=True)
+        )
+
+
+def compare(run: Run) -> tuple[Figures, ...]:
+    """Compares again where either side was judged again; returns the rows of brier_compare, the total last.
+
+    Raises:
+        StorageError: A table can't be read or written.
+    """
+    tables = run.config.lakehouse.tables
+    sources = _Sources(
+        *(
+            find_made(read_published(run.spark, run.gold(tables.metrics), job=run.config.job, role=role))
+            for role in ROLES
+        )
+    )
+    before = _read(run)
+    windows = [row for row in before if row["grain"] == "window"]
+    current = {row["window_start"]: row for row in windows if sources.is_current(row)}
+    there = set(sources.champion) & set(sources.challenger)
+    stale = (there | {row["window_start"] for row in windows}) - set(current)
+    if not stale:
+        return _ordered(before)
+    fresh = [_with_ids(row, run, sources) for row in _paired(run, sorted(stale & there, key=str))]
+    rows = _judged(run, [*current.values(), *fresh], curves=_curves(run))
+    create_table(run.spark, run.gold(tables.compare), COMPARE)
+    replace_part(
+        local_frame(run.spark, rows, COMPARE.schema).coalesce(1),
+        run.gold(tables.compare),
+        where=f"job = {quoted(run.config.job)}",
+        tag=run.run_id,
+    )
+    return _ordered(rows)
+
+
+def _read(run: Run) -> list[Figures]:
+    table = run.gold(run.config.lakehouse.tables.compare)
+    if not is_there(run.spark, table):
+        return []
+    rows = read_table(run.spark, table).where(F.col("job") == run.config.job).collect()
+    return [{**row.asDict(), "labels_as_of": as_utc(row["labels_as_of"])} for row in rows]
+
+
+def _ordered(rows: Iterable[Figures]) -> tuple[Figures, ...]:
+    return tuple(sorted(rows, key=lambda row: (row["grain"] == "all", row["window_start"] or date.min)))
+
+
+def _paired(run: Run, windows: list[Window]) -> list[dict[str, Any]]:
+    """One record a window: sums over the rows that both scored and that have a label by now."""
+    sides = [
+        read_table(run.spark, table).where(filter_condition(windows)) for table in (run.predictions, run.challengers)
+    ]
+    rows = paired_rows(*sides, key=run.config.features.key, cluster=run.config.diagnostics.cluster)
+    labels = run.config.labels
+    if labels is None:
+        rows = rows.withColumn("outcome", F.lit(None).cast("int"))
+    else:
+        pin = pin_table(run.spark, run.silver(labels.table or run.config.features.table), setting="labels.table")
+        outcomes = read_outcomes(run.spark, pin, labels, run.config.features, as_of=run.started_at)
+        rows = rows.transform(with_outcomes, outcomes, key=run.config.features.key)
+    return [row.asDict() for row in rows.transform(sum_differences).collect()]
+
+
+def _with_ids(row: dict[str, Any], run: Run, sources: _Sources) -> Figures:
+    window = row["window_start"]
+    ids = {f"{role}_id": getattr(sources, role)[window].predictions_id for role in ROLES}
+    as_of = max([run.started_at, *(getattr(sources, role)[window].labels_as_of or run.started_at for role in ROLES)])
+    return {**row, **ids, "labels_as_of": as_of}
+
+
+def _judged(run: Run, windows: list[Figures], *, curves: Mapping[tuple[str, Window], Figures]) -> list[Figures]:
+    """The rows of brier_compare: each window, each month's windows added up, and all of them."""
+    months = {month_of(row["window_start"]) for row in windows}
+    groups = [("window", row["window_start"], [row]) for row in windows]
+    groups += [("month", month, [row for row in windows if month_of(row["window_start"]) == month]) for month in months]
+    groups += [("all", None, windows)] if windows else []
+    return [
+        {
+            **dict.fromkeys(COMPARE.schema.fieldNames()),
+            **_verdict(reduce(_added, rows), run),
+            **({**_NO_IDS, **curves.get((grain, start), {})} if grain != "window" else {}),
+            "job": run.config.job,
+            "grain": grain,
+            "window_start": start,
+            "run_id": run.run_id,
+            "computed_at": run.started_at,
+        }
+        for grain, start, rows in groups
+    ]
+
+
+def _added(one: Figures, other: Figures) -> Figures:
+    """Two disjoint sets of windows as one; what only a single window has is left out."""
+    return {
+        **{name: one[name] + other[name] for name in (*SUMS, *_CLUSTERS)},
+        **{name: one[name] if one[name] == other[name] else None for name in MODELS},
+        "labels_as_of": min(one["labels_as_of"], other["labels_as_of"]),
+    }
+
+
+def _verdict(sums: Figures, run: Run) -> Figures:
+    n, is_clustered = sums["n"], run.config.diagnostics.cluster is not None
+    mean = sums["sum_d"] / n if n else 0.0
+    clusters = ClusterSums(sums["clusters"], sums["sum_s2"], sums["sum_s_n"], sums["sum_n2"], n, mean)
+    paired = paired_difference(
+        n,
+        sums["sum_d"],
+        sums["sum_d2"],
+        n_events=sums["n_events"],
+        clusters=clusters if is_clustered else None,
+        level=run.config.diagnostics.level,
+    )
+    estimate = paired.estimate
+    return {
+        **sums,
+        "brier_champion": sums["sum_champion"] / n if n else None,
+        "brier_challenger": sums["sum_challenger"] / n if n else None,
+        "difference": estimate.mean if estimate else None,
+        "difference_se": estimate.se if estimate else None,
+        "difference_low": estimate.low if estimate else None,
+        "difference_high": estimate.high if estimate else None,
+        "se_kind": "clustered" if is_clustered else "independent",
+        "verdict": paired.verdict,
+    }
+
+
+def _curves(run: Run) -> Mapping[tuple[str, Window], Figures]:
+    """Murphy's curve of each side, by month and in total, from the cells as published."""
+    table = run.gold(run.config.lakehouse.tables.cells)
+    cells = reduce(
+        DataFrame.unionByName, [read_cells(run.spark, table, job=run.config.job, role=role) for role in ROLES]
+    ).where("grain = 'month' AND slice_key IS NULL AND cell_id IS NOT NULL AND outcome IS NOT NULL")
+    months = merge_cells(cells, by=["role", "window_start"]).toPandas()
+    starts = [None if pd.isna(each) else each for each in months["window_start"]]
+    groups: dict[tuple[str, Window], pd.DataFrame] = {("all", None): months}
+    groups |= {("month", month): months[[each == month for each in starts]] for month in set(starts)}
+    return {
+        key: {name: curve for each in ROLES for name, curve in _curve(part, each).items()}
+        for key, part in groups.items()
+    }
+
+
+def _curve(cells: pd.DataFrame, role: str) -> Figures:
+    part = cells[cells["role"] == role]
+    tally = tally_cells(part["cell_id"], part["outcome"], part["n"], np.zeros((len(part), 4)))
+    curve = murphy_curve(tally)
+    if curve is None:
+        return {}
+    return {"murphy_threshold": curve.threshold.tolist(), f"murphy_{role}": curve.score.tolist()}
