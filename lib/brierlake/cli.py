@@ -227,6 +227,17 @@ def show(*, config_path: str, overrides: tuple[str, ...], terminal: Terminal, **
 @main.command()
 @_CONFIG
 @_SET
+@click.option("--dry-run", "is_dry_run", is_flag=True, help="Say what would be done, and do nothing.")
+@_outputs
+def promote(*, config_path: str, overrides: tuple[str, ...], terminal: Terminal, **options: Any) -> None:
+    """Give an alias to the challenger where the comparison supports it; say why or why not."""
+    config = read_config(config_path, overrides=overrides)
+    terminal.show(_commands().run_promote(config, say=terminal.say, is_debug=terminal.is_debug, **options))
+
+
+@main.command()
+@_CONFIG
+@_SET
 @click.option("--experiment", required=True, metavar="NAME", help="Experiment whose runs are looked at.")
 @click.option("--name", metavar="MODEL", help="Registered model; may hold {model}, {params.x}, {tags.x}.")
 @click.option("--filter", "filter_string", default="", metavar="SEARCH", help="Only runs that MLflow's search finds.")

@@ -254,6 +254,17 @@ class ChallengerConfig(Section):
         return self
 
 
+class PromotionConfig(Section):
+    """When `brierlake promote` gives an alias to the challenger."""
+
+    alias: Name = "champion"
+    """Alias of the registered model; `model.pin: name@champion` then scores with what was promoted."""
+    min_labelled: int = Field(default=1000, ge=1)
+    """Labelled rows that both must have scored."""
+    automatic: bool = False
+    """True: `score` promotes by itself, after the comparison."""
+
+
 class MlflowConfig(Section):
     tracking_uri: Name
     """Where runs and models are: http(s)://…, sqlite:///file.db (relative to `folder`), databricks."""
@@ -303,6 +314,7 @@ class Config(Section):
     """Bounds on metrics; where one is breached the run ends with exit code 5, so that what follows is stopped."""
     diagnostics: DiagnosticsConfig = DiagnosticsConfig()
     challenger: ChallengerConfig | None = None
+    promotion: PromotionConfig = PromotionConfig()
     mlflow: MlflowConfig
     report: ReportConfig = ReportConfig()
     session: SessionConfig = SessionConfig()

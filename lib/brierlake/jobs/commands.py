@@ -10,6 +10,7 @@ from brierlake.jobs.challenger import challenge, judge_challenger
 from brierlake.jobs.diagnose import diagnose
 from brierlake.jobs.maintain import maintain
 from brierlake.jobs.plan import make_plan
+from brierlake.jobs.promote import promote
 from brierlake.jobs.run import Say, start_run
 from brierlake.jobs.score import Asked, score
 from brierlake.jobs.summary import (
@@ -98,6 +99,11 @@ def run_diagnose(
 def run_maintain(config: Config, *, retain_days: int, is_dry_run: bool, say: Say, is_debug: bool) -> dict[str, Any]:
     run = start_run(_start(config, say=say, is_debug=is_debug), config, say=say)
     return maintain(run, retain_days=retain_days, is_dry_run=is_dry_run)
+
+
+def run_promote(config: Config, *, is_dry_run: bool, say: Say, is_debug: bool) -> dict[str, Any]:
+    run = start_run(_start(config, say=say, is_debug=is_debug), config, say=say)
+    return promote(run, is_dry_run=is_dry_run)
 
 
 def _start(config: Config, *, say: Say, is_debug: bool) -> SparkSession:

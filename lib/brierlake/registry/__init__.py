@@ -1,5 +1,6 @@
 """The model registry: every version looked at, the best one found and pinned, downloaded whole, and proof of why."""
 
+from brierlake.registry.aliases import read_alias, set_alias
 from brierlake.registry.connection import connect
 from brierlake.registry.fetching import fetch_model
 from brierlake.registry.records import Candidate, FetchedModel, Resolution
@@ -20,7 +21,9 @@ __all__ = [
     "log_brier",
     "log_features",
     "log_result",
+    "read_alias",
     "register_runs",
     "resolve_model",
+    "set_alias",
     "tag_version",
 ]

@@ -86,6 +86,8 @@ def _runs_table(runs: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _model_facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    if "alias" in summary:
+        return [("alias", f"{summary['alias']} of {summary['model'] or 'no model'}"), ("why", summary["reason"])]
     model = summary.get("model")
     if model is None:
         return []
