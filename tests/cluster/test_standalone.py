@@ -1,5 +1,7 @@
 """spark-submit of a checkout to a real standalone cluster: neither driver nor workers have brierlake installed."""
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,9 +10,11 @@ import pytest
 from tests.cluster.conftest import Flights
 from tests.cluster.processes import (
     Cluster,
+    alive_workers,
     clean_environment,
     running_cluster,
     submitted,
+    wait_until,
 )
 
 pytestmark = pytest.mark.slow
@@ -39,3 +43,25 @@ def test_a_cluster_scores_publishes_and_diagnoses_as_a_local_run_does(
     assert (summary["status"], summary["rows_in"], summary["rows_with_issue"]) == ("published", 240, 0)
     assert summary["diagnostics"]["windows"] == 4
     flights.assert_same_as_local("gold")
+
+
+def test_a_worker_killed_while_it_scores_changes_nothing(
+    flights: Flights, cluster: Cluster, bare_python: str, tmp_path: Path
+) -> None:
+    arguments = (*SCORE, "--set", "lakehouse.gold=survived")
+    with submitted(
+        *arguments,
+        master=cluster.master,
+        python=bare_python,
+        environment=clean_environment(**flights.variables),
+        folder=tmp_path,
+    ) as job:
+        job.wait_for("Scoring 240 rows", job.out)
+        before, executor = job.log_length, cluster.executor_of(0)
+        writing = rf"Using default output committer(?s:.*)Starting task .*executor {executor},"
+        job.wait_for(writing, job.err, after=before)  # it loads the model now, which takes a second or more
+        os.killpg(cluster.workers[0].pid, signal.SIGKILL)
+        wait_until(lambda: alive_workers(cluster.web_port) == 1, "the master misses the worker")
+        assert job.finish()["status"] == "published"
+        job.wait_for("failed because while it was being computed, its executor exited", job.err, after=before)
+    flights.assert_same_as_local("survived")
