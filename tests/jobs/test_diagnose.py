@@ -14,6 +14,7 @@ from sklearn.metrics import brier_score_loss
 from brierlake.config import ChallengerConfig, LabelsConfig
 from brierlake.configfile import read_config
 from brierlake.errors import ConfigError, ContractError
+from brierlake.jobs import judging
 from brierlake.jobs.challenger import Challenge, challenge, judge_challenger
 from brierlake.jobs.diagnose import diagnose
 from brierlake.jobs.score import Scored, score
@@ -206,3 +207,15 @@ def test_a_challenger_that_fails_leaves_the_champion_alone(judged: Judged) -> No
     assert "no version 99 of model 'first'" in (result.error or "")
     after = judged.world.versions()
     assert {name for name in after if after[name] != before[name]} == {"runs"}
+
+
+def test_many_cells_and_keys_stay_in_spark_and_say_the_same(again: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["role", "grain", "window_start", "slice_key", "slice_value", "model_name"]
+    before = again.read("brier_metrics").query("role == 'champion'").sort_values(names, ignore_index=True)
+    monkeypatch.setattr(judging, "_FEW_ROWS", 0)
+    monkeypatch.setattr(judging, "_FEW_KEYS", 0)
+    diagnosis = diagnose(again.run(), scope=Scope(), is_forced=True)
+    after = again.read("brier_metrics").query("role == 'champion'").sort_values(names, ignore_index=True)
+    same = [*names, "n_rows", "n_labelled", "n_clusters", "brier", "brier_se", "drift_js", "skill", "calibration_slope"]
+    pd.testing.assert_frame_equal(before[same], after[same], rtol=1e-9)
+    assert diagnosis.total["brier"] == pytest.approx(squared_errors(again, 1.0).mean(), rel=1e-9)
