@@ -47,6 +47,7 @@ def connect(config: MlflowConfig) -> MlflowClient:
     os.environ[_RETRIES] = "1"
     os.environ["MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER"] = "false"  # a server may ask for an hour
     os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
+    os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"  # stdout is the summary's
     with asking(config.tracking_uri, "be opened"):
         client = MlflowClient(config.tracking_uri, registry_uri=_registry_of(config))
         client.search_experiments(max_results=1)
