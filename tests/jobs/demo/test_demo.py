@@ -56,6 +56,28 @@ def test_the_demos_numbers_are_those_of_pandas_and_sklearn(spark: SparkSession, 
         np.testing.assert_allclose(table["mean_probability"], expected["p"], rtol=1e-12)
 
 
+def test_the_runner_up_is_judged_by_days(spark: SparkSession, demo: tuple[Path, Any]) -> None:
+    folder, summary = demo
+    gold, silver = folder / "lakehouse" / "gold", folder / "lakehouse" / "silver"
+    frames = [spark.read.format("delta").load(str(gold / name)).toPandas() for name in ("predictions", "challengers")]
+    both = frames[0].merge(frames[1], on="flight_id", suffixes=("", "_other"), validate="one_to_one")
+    both = both.merge(spark.read.format("delta").load(str(silver / "arrivals")).toPandas(), on="flight_id")
+    d = (both["probability_other"] - both["is_late"]) ** 2 - (both["probability"] - both["is_late"]) ** 2
+    by_day = (d - d.mean()).groupby(both["window_start"]).sum()
+    total = summary["challenger"]["total"]
+    assert total["n"] == len(both) == 141_193
+    assert total["difference"] == pytest.approx(d.mean(), rel=1e-9)
+    assert total["difference_se"] == pytest.approx(np.sqrt(153 / 152 * by_day @ by_day) / len(d), rel=1e-9)
+    assert summary["challenger"]["status"] == "published"
+    assert total["verdict"] in ("better", "worse", "not_distinguishable")
+
+
+def test_the_day_without_weather_is_flagged(demo: tuple[Path, Any]) -> None:
+    flagged = {each["window_start"]: each["reason"] for each in demo[1]["diagnostics"]["flagged"]}
+    assert "nearly certain of every row" in flagged["2013-12-31"]
+    assert len(flagged) < 10
+
+
 def test_right_after_the_demo_nothing_has_changed(spark: SparkSession, demo: tuple[Path, Any]) -> None:
     run = start_run(spark, read_config(demo[0] / "demo.yml"), say=lambda _: None)
     assert score(run, scope=Scope()).status == "unchanged"

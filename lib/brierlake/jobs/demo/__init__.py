@@ -13,12 +13,14 @@ from pyspark.sql import SparkSession
 from brierlake.config import Config
 from brierlake.configfile import read_config
 from brierlake.errors import ConfigError
+from brierlake.jobs.challenger import challenge
 from brierlake.jobs.demo.flights import Flights, build_flights
 from brierlake.jobs.demo.training import train_versions
 from brierlake.jobs.diagnose import diagnose
+from brierlake.jobs.plan import make_plan
 from brierlake.jobs.run import Say, start_run
 from brierlake.jobs.score import score
-from brierlake.jobs.summary import summarise_diagnose
+from brierlake.jobs.summary import summarise_challenge, summarise_diagnose
 from brierlake.jobs.tracking import with_results
 from brierlake.lakehouse.tables import Table, locate_table
 from brierlake.lakehouse.windows import Scope, split_by_month
@@ -94,4 +96,8 @@ def _live_through(spark: SparkSession, config: Config, flights: Flights, *, say:
     say(f"Labels so far for {total.get('coverage') or 0:.1%} of the rows; now the rest lands, and is judged")
     _append(spark, flights.labels[known_at > landed], table)
     run = start_run(spark, config, say=lambda _: None)
-    return with_results(run, summarise_diagnose(run, diagnose(run, scope=Scope())))
+    diagnosis = diagnose(run, scope=Scope())
+    say("The runner-up scores the same five months, and is compared")
+    plan = make_plan(run, scope=SCORED, is_forced=False, is_empty_allowed=False)
+    challenged = summarise_challenge(challenge(run, plan))
+    return with_results(run, {**summarise_diagnose(run, diagnosis), **challenged})
