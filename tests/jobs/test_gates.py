@@ -13,7 +13,7 @@ from brierlake.jobs.diagnose import diagnose
 from brierlake.jobs.gates import judge_gates
 from brierlake.jobs.score import Asked, score
 from brierlake.lakehouse.windows import Scope
-from tests.world import World
+from tests.world import World, labels_of
 
 DAYS = [date(2024, 1, day) for day in (1, 2, 3, 4)]
 LAST = date(2024, 2, 2)
@@ -90,6 +90,10 @@ def test_a_breach_after_publishing_stops_what_follows_and_a_rerun_says_so_again(
     again = CliRunner().invoke(main, arguments)
     assert (again.exit_code, "unchanged" in again.stdout) == (5, True)
     assert world.read("runs")["exit_code"].tolist() == [5]
+    world.append(labels_of(world.rows[180:]), "results")
+    landed = CliRunner().invoke(main, ["diagnose", *arguments[1:]])
+    assert (landed.exit_code, "brier <= 0.01 (all)" in landed.stdout) == (5, True)
+    assert CliRunner().invoke(main, ["diagnose", *arguments[1:]]).exit_code == 5
 
 
 @pytest.mark.slow

@@ -6,7 +6,8 @@ from datetime import date, datetime
 from typing import Any
 
 from brierlake.config import LabelsConfig
-from brierlake.errors import BrierlakeError, ConfigError, StorageError
+from brierlake.errors import BrierlakeError, ConfigError, GateError, StorageError
+from brierlake.jobs.gates import Breach, gate_facts, judge_published
 from brierlake.jobs.judging import answer, write_diagnostics
 from brierlake.jobs.run import Run, record_failure, record_run
 from brierlake.jobs.task import Task
@@ -34,6 +35,12 @@ class Diagnosis:
     """What the whole labels table says beside the predictions; null: not counted."""
     as_of: datetime | None = None
     """Set where this answers for a time in the past: nothing was written, and only the scope's windows were judged."""
+    breaches: tuple[Breach, ...] = ()
+    """What the gates say; filled by `diagnose`, not where it is a part of `score`."""
+
+    @property
+    def exit_code(self) -> int:
+        return GateError.exit_code if self.breaches else 0
 
     @property
     def months(self) -> tuple[Figures, ...]:
@@ -69,12 +76,25 @@ def diagnose(run: Run, *, scope: Scope, is_forced: bool = False, as_of: datetime
         diagnosis = diagnose_windows(run, scope=scope, is_forced=is_forced)
         if diagnosis.windows and scope.is_full:
             diagnosis = replace(diagnosis, labels=_count_labels(run))
+        diagnosis = replace(diagnosis, breaches=_breaches(run, diagnosis))
     except BrierlakeError as error:
         record_failure(run, action="diagnose", error=error)
         raise
     if diagnosis.windows:
         _record(run, diagnosis, scope=scope)
     return diagnosis
+
+
+def _breaches(run: Run, diagnosis: Diagnosis) -> tuple[Breach, ...]:
+    """What the gates say of the windows judged now; where there are none, of those that were judged last."""
+    if not run.config.gates:
+        return ()
+    windows = set(diagnosis.windows)
+    rows = [row for row in diagnosis.figures if row["grain"] == "window"]
+    if not windows and rows:
+        latest = max(row["run_id"] for row in rows)
+        windows = {row["window_start"] for row in rows if row["run_id"] == latest}
+    return judge_published(run, run.config.gates, windows=windows)
 
 
 def _answer(run: Run, *, scope: Scope, as_of: datetime) -> Diagnosis:
@@ -121,8 +141,9 @@ def _record(run: Run, diagnosis: Diagnosis, *, scope: Scope) -> None:
         "predictions_table": run.predictions.name,
         "labels_version": diagnosis.labels_version,
         **diagnosis.headline,
+        "gates": gate_facts(run.config.gates, diagnosis.breaches, held=(), is_accepted=False),
     }
-    record_run(run, action="diagnose", status="published", exit_code=0, facts=facts)
+    record_run(run, action="diagnose", status="published", exit_code=diagnosis.exit_code, facts=facts)
 
 
 def diagnose_windows(

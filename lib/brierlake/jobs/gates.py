@@ -8,6 +8,8 @@ from datetime import date
 from typing import Any
 
 from brierlake.config import GateConfig
+from brierlake.jobs.run import Run
+from brierlake.lakehouse.diagnostics import read_judged
 from brierlake.lakehouse.windows import Window, month_of
 
 _MEANINGFUL_FROM = {
@@ -34,6 +36,12 @@ class Breach:
     def __str__(self) -> str:
         where = f"{self.window} {self.slice_value}" if self.slice_value else self.window
         return f"{self.gate}: {self.value:.4g} in {where}"
+
+
+def judge_published(run: Run, gates: Sequence[GateConfig], *, windows: Collection[Window]) -> tuple[Breach, ...]:
+    """Returns what the gates say of windows whose metrics are in the table."""
+    metrics = read_judged(run.spark, run.metrics, job=run.config.job, grains={each.grain for each in gates})
+    return judge_gates(gates, metrics, windows=windows)
 
 
 def judge_gates(gates: Sequence[GateConfig], metrics: Rows, *, windows: Collection[Window]) -> tuple[Breach, ...]:

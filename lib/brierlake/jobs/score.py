@@ -8,13 +8,12 @@ from pathlib import Path
 from brierlake.errors import BrierlakeError, GateError
 from brierlake.jobs.audit import audit, clear_staged, plan_staging, read_staged
 from brierlake.jobs.diagnose import Diagnosis, diagnose_windows, validate_labels
-from brierlake.jobs.gates import Breach, gate_facts, judge_gates
+from brierlake.jobs.gates import Breach, gate_facts, judge_published
 from brierlake.jobs.plan import Plan, make_plan
 from brierlake.jobs.predict import build_predictions
 from brierlake.jobs.publish import Published, publish
 from brierlake.jobs.recovery import recover
 from brierlake.jobs.run import Run, record_failure, record_run
-from brierlake.lakehouse.diagnostics import read_judged
 from brierlake.lakehouse.features import filter_windows, validate_unique_key
 from brierlake.lakehouse.ledger import append_records
 from brierlake.lakehouse.predictions import Commit, Issue, spec_for
@@ -160,8 +159,8 @@ def _judged(run: Run, scored: Scored) -> Scored:
         windows = {window for window, state in scored.plan.states.items() if state.run_id == latest}
     is_audited = run.config.publish == "audited"
     gates = [each for each in run.config.gates if not (is_audited and each.is_judged_before)]
-    metrics = read_judged(run.spark, run.metrics, job=run.config.job, grains={each.grain for each in gates})
-    return replace(scored, breaches=scored.breaches + judge_gates(gates, metrics, windows=windows - set(scored.held)))
+    found = judge_published(run, gates, windows=windows - set(scored.held))
+    return replace(scored, breaches=scored.breaches + found)
 
 
 def _record_candidates(run: Run, plan: Plan) -> None:

@@ -71,7 +71,12 @@ def summarise_backfill(pieces: Sequence[Mapping[str, Any]], *, scope: Scope) -> 
 
 def summarise_diagnose(run: Run, diagnosis: Diagnosis) -> dict[str, Any]:
     status = "answered" if diagnosis.as_of else "published" if diagnosis.windows else "unchanged"
-    return {**_run_facts(run, action="diagnose", status=status), "diagnostics": summarise_diagnosis(run, diagnosis)}
+    return {
+        **_run_facts(run, action="diagnose", status=status),
+        "exit_code": diagnosis.exit_code,
+        "breaches": [asdict(each) for each in diagnosis.breaches],
+        "diagnostics": summarise_diagnosis(run, diagnosis),
+    }
 
 
 def summarise_plan_only(run: Run, plan: Plan) -> dict[str, Any]:

@@ -194,6 +194,9 @@ class DiagnoseSummary(_Run, _Told):
     action: Literal["diagnose"]
     status: Literal["published", "unchanged", "answered"]
     """answered: a question about the past, for which nothing is written."""
+    exit_code: int
+    """0, or 5 where a gate was breached: what is downstream should stop."""
+    breaches: list[BreachPart]
     diagnostics: DiagnosticsPart
     challenger: ChallengerPart | None = None
 
