@@ -147,3 +147,8 @@ def world(spark: SparkSession, store: Path, tmp_path: Path) -> Iterator[World]:
 
 def labels_of(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[["id", "y"]].assign(known_at=rows["at"] + pd.Timedelta(days=1))
+
+
+def probability_of(rows: pd.DataFrame, strength: float = 1.0) -> np.ndarray:
+    """What the version of that strength says; 1.0 is the best one, `second` 1."""
+    return np.asarray(1 / (1 + np.exp(-strength * (rows["x1"] - 0.5 * rows["x2"]))))
