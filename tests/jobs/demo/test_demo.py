@@ -16,6 +16,8 @@ from brierlake.jobs.run import start_run
 from brierlake.jobs.score import score
 from brierlake.lakehouse.windows import Scope
 
+pytestmark = pytest.mark.slow  # minutes; the README's other command runs the demo too
+
 MONTHS = ["2013-08-01", "2013-09-01", "2013-10-01", "2013-11-01", "2013-12-01"]
 
 
