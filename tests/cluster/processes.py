@@ -98,7 +98,7 @@ def alive_workers(port: int) -> int:
     try:
         with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/json/", timeout=5) as answer:
             return int(json.load(answer)["aliveworkers"])
-    except OSError:
+    except (OSError, json.JSONDecodeError):  # while it starts, or another master asked for the same port first
         return 0
 
 
