@@ -261,8 +261,6 @@ class PromotionConfig(Section):
     """Alias of the registered model; `model.pin: name@champion` then scores with what was promoted."""
     min_labelled: int = Field(default=1000, ge=1)
     """Labelled rows that both must have scored."""
-    automatic: bool = False
-    """True: `score` promotes by itself, after the comparison."""
 
 
 class MlflowConfig(Section):
