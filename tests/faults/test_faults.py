@@ -35,27 +35,23 @@ def source(world: World) -> Path:
     return SOURCE.setdefault("world", world.folder)
 
 
-@pytest.fixture(scope="module")
-def expected() -> dict[str, pd.DataFrame]:
-    """What one undisturbed run leaves; filled by the first test that needs it."""
-    return {}
+EXPECTED: dict[str, pd.DataFrame] = {}
 
 
-def undisturbed(
-    source: Path, folder: Path, spark: SparkSession, kept: dict[str, pd.DataFrame]
-) -> dict[str, pd.DataFrame]:
-    if not kept:
-        ended = run(copy_world(source, folder / "undisturbed"), "score")
+@pytest.fixture
+def wanted(source: Path, tmp_path: Path, spark: SparkSession) -> dict[str, pd.DataFrame]:
+    """What one undisturbed run leaves, run once."""
+    if not EXPECTED:
+        ended = run(copy_world(source, tmp_path / "undisturbed"), "score")
         assert ended.code == 0, ended.output
-        kept.update(read_tables(spark, folder / "undisturbed"))
-    return kept
+        EXPECTED.update(read_tables(spark, tmp_path / "undisturbed"))
+    return EXPECTED
 
 
 @pytest.mark.parametrize("moment", ["before:1", "after:1", "before:4"])
 def test_a_run_killed_around_a_write_is_finished_by_the_same_command(
-    source: Path, tmp_path: Path, spark: SparkSession, expected: dict[str, pd.DataFrame], moment: str
+    source: Path, tmp_path: Path, spark: SparkSession, wanted: dict[str, pd.DataFrame], moment: str
 ) -> None:
-    wanted = undisturbed(source, tmp_path, spark, expected)
     folder = copy_world(source, tmp_path / "killed")
     assert run(folder, "score", moment=moment).code == -signal.SIGKILL
     again = run(folder, "score")
@@ -64,9 +60,8 @@ def test_a_run_killed_around_a_write_is_finished_by_the_same_command(
 
 
 def test_two_runs_at_once_publish_each_window_once(
-    source: Path, tmp_path: Path, spark: SparkSession, expected: dict[str, pd.DataFrame]
+    source: Path, tmp_path: Path, spark: SparkSession, wanted: dict[str, pd.DataFrame]
 ) -> None:
-    wanted = undisturbed(source, tmp_path, spark, expected)
     folder = copy_world(source, tmp_path / "both")
     both = [start(folder, "score"), start(folder, "score")]
     for ended in map(finish, both):
@@ -80,9 +75,8 @@ def test_two_runs_at_once_publish_each_window_once(
 
 
 def test_a_python_worker_that_is_killed_is_started_again(
-    source: Path, tmp_path: Path, spark: SparkSession, expected: dict[str, pd.DataFrame]
+    source: Path, tmp_path: Path, spark: SparkSession, wanted: dict[str, pd.DataFrame]
 ) -> None:
-    wanted = undisturbed(source, tmp_path, spark, expected)
     folder = copy_world(source, tmp_path / "worker")
     config = yaml.safe_load((folder / "job.yml").read_text())
     (folder / "job.yml").write_text(yaml.safe_dump({**config, "session": {"master": "local[2,4]"}}))
@@ -100,9 +94,8 @@ def test_a_python_worker_that_is_killed_is_started_again(
 
 
 def test_a_full_or_read_only_disk_is_one_sentence_and_the_old_data_stay(
-    source: Path, tmp_path: Path, spark: SparkSession, expected: dict[str, pd.DataFrame]
+    source: Path, tmp_path: Path, spark: SparkSession, wanted: dict[str, pd.DataFrame]
 ) -> None:
-    wanted = undisturbed(source, tmp_path, spark, expected)
     folder = copy_world(source, tmp_path / "full")
     gold = folder / "lake" / "gold"
     try:

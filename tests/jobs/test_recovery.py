@@ -44,7 +44,7 @@ def test_a_run_that_was_killed_is_entered_into_the_ledger_by_the_next(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(score_room, "_record", killed)
+        patched.setattr(score_room, "_record_candidates", killed)
         with pytest.raises(Killed):
             score(world.run(), scope=Scope())
     assert score(world.run(), scope=Scope()).status == "unchanged"  # it may still be alive

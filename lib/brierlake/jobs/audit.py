@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from brierlake.brier import compute_cells, compute_metrics
 from brierlake.config import ReferenceWindow
 from brierlake.jobs.gates import Breach, judge_gates
+from brierlake.jobs.groups import with_groups
 from brierlake.jobs.plan import Plan, compared
 from brierlake.jobs.run import Run
 from brierlake.lakehouse.diagnostics import read_cells
@@ -60,16 +61,7 @@ def _label_free_metrics(run: Run, plan: Plan) -> list[Mapping[str, Any]]:
     """Metrics of the staged windows, as rows of brier_metrics; drift is against what is published or staged before."""
     slices = sorted({each.slice for each in run.config.gates if each.slice})
     staged = read_staged(run, plan.stale).withColumn("outcome", F.lit(None).cast("int"))
-    none = F.lit(None).cast("string")
-    groups = [F.struct(none.alias("key"), none.alias("value"))]
-    groups += [F.struct(F.lit(name).alias("key"), F.col(name).cast("string").alias("value")) for name in slices]
-    rows = staged.select("window_start", "probability", "outcome", F.explode(F.array(*groups)).alias("group")).select(
-        "window_start",
-        F.col("group.key").alias("slice_key"),
-        F.col("group.value").alias("slice_value"),
-        "probability",
-        "outcome",
-    )
+    rows = staged.transform(with_groups, stale="true", slices=slices, slice_grain="window")
     own = compute_cells(rows, by=_KEY)
     cells = own.withColumn("is_reference", F.lit(False)).unionByName(_reference(run, plan, own))
     found = compute_metrics(cells, by=_KEY).drop("bins", "blocks").collect()
@@ -111,7 +103,7 @@ def _pairs(run: Run, plan: Plan) -> list[tuple[Any, Any]]:
 def read_published_days(run: Run, plan: Plan) -> list[Any]:
     """Windows that the predictions hold, the last before the plan's first stale one among them."""
     first = min((window for window in plan.stale if window is not None), default=None)
-    if first is None or not is_there(run.spark, run.predictions):
+    if first is None:
         return []
     rows = read_table(run.spark, run.predictions)
     last = rows.where(F.col("window_start") < F.lit(first)).agg(F.max("window_start")).collect()[0][0]

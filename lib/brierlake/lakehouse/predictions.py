@@ -183,13 +183,6 @@ def put_back(spark: SparkSession, table: Table, *, windows: Collection[Window], 
         raise StorageError.failed("restore", table.name, reason_of(error)) from error
 
 
-def count_run_rows(spark: SparkSession, table: Table, *, run_id: str) -> tuple[int, int]:
-    """Returns the rows that a run's windows hold now, and how many of them have an issue."""
-    rows = read_table(spark, table).where(F.col("run_id") == run_id)
-    found = rows.agg(F.count(F.lit(1)), F.count("issue")).collect()[0]
-    return int(found[0]), int(found[1])
-
-
 def read_run_facts(spark: SparkSession, table: Table, *, run_ids: Collection[str]) -> list[dict[str, Any]]:
     """Returns what the rows of each run say of it, under the names of the runs table."""
     rows = read_table(spark, table).where(F.col("run_id").isin(*run_ids))
