@@ -14,7 +14,7 @@ import yaml
 
 from brierlake.cli import main
 from brierlake.configfile import read_config
-from brierlake.session import _DELTA_CONF, DELTA_PACKAGE
+from brierlake.session import _DELTA_CONF, _FAST_CONF, DELTA_PACKAGE
 
 CONF = Path(__file__).parents[1] / "conf"
 SCHEDULES = CONF / "schedules"
@@ -28,7 +28,8 @@ def properties(file: Path) -> dict[str, str]:
 
 def test_spark_submit_gets_what_a_session_of_ours_does() -> None:
     found = properties(CONF / "spark-defaults.conf")
-    assert {name: found[name] for name in _DELTA_CONF} == _DELTA_CONF
+    ours = {**_DELTA_CONF, **_FAST_CONF}
+    assert {name: found[name] for name in ours} == ours
 
 
 @pytest.mark.parametrize("store", ["s3", "abfs", "gcs"])

@@ -32,6 +32,9 @@ _MODEL = [
 ]
 _JOB = column("job", _STRING, "job, as the config names it", nullable=False)
 
+_STATISTICS = "delta.dataSkippingStatsColumns"
+"""Property that says by which columns files are skipped; Delta would compare every value of every column."""
+
 PREDICTION_COLUMNS = [
     column("probability", _DOUBLE, "P(positive class), 0 to 1; null: not scored, see issue"),
     column("issue", _STRING, "why there is no probability; null: there is one"),
@@ -56,7 +59,14 @@ def predictions_spec(*, key: T.StructType, event_at: T.DataType, carried: T.Stru
         "(probability IS NULL AND issue IS NOT NULL) OR "
         "(probability IS NOT NULL AND probability >= 0 AND probability <= 1 AND issue IS NULL)"
     )
-    return TableSpec(T.StructType(fields), tuple(key.fieldNames()), ("window_start",), {"brierlake_probability": check})
+    names = tuple(key.fieldNames())
+    return TableSpec(
+        T.StructType(fields),
+        names,
+        ("window_start",),
+        {"brierlake_probability": check},
+        {_STATISTICS: ", ".join(f"`{name}`" for name in (*names, "event_at"))},
+    )
 
 
 CANDIDATES = TableSpec(
@@ -117,8 +127,15 @@ CELL_FIELDS = T.StructType(
     ]
 )
 
+_BY_GRAIN = ("grain",)
+"""Layout of the diagnostics: what a total reads of all months isn't mixed with the days."""
+_SKIPPED_BY = {_STATISTICS: "job, role, window_start, slice_key, model_name"}
+
 CELLS = TableSpec(
-    T.StructType([*_DIAGNOSTIC_KEY, *CELL_FIELDS, *_PROVENANCE]), key=(*DIAGNOSTIC_KEY, "cell_id", "outcome")
+    T.StructType([*_DIAGNOSTIC_KEY, *CELL_FIELDS, *_PROVENANCE]),
+    key=(*DIAGNOSTIC_KEY, "cell_id", "outcome"),
+    partitioned_by=_BY_GRAIN,
+    properties=_SKIPPED_BY,
 )
 
 METRIC_FIELDS = T.StructType(
@@ -172,7 +189,12 @@ METRIC_FIELDS = T.StructType(
 
 _FROM_CELLS = [*_PROVENANCE, column("cells_version", _LONG, "version of the cells table that it was made from")]
 
-METRICS = TableSpec(T.StructType([*_DIAGNOSTIC_KEY, *METRIC_FIELDS, *_FROM_CELLS]), key=DIAGNOSTIC_KEY)
+METRICS = TableSpec(
+    T.StructType([*_DIAGNOSTIC_KEY, *METRIC_FIELDS, *_FROM_CELLS]),
+    key=DIAGNOSTIC_KEY,
+    partitioned_by=_BY_GRAIN,
+    properties=_SKIPPED_BY,
+)
 
 RELIABILITY_FIELDS = T.StructType(
     [
@@ -194,7 +216,10 @@ RELIABILITY_FIELDS = T.StructType(
 )
 
 RELIABILITY = TableSpec(
-    T.StructType([*_DIAGNOSTIC_KEY, *RELIABILITY_FIELDS, *_FROM_CELLS]), key=(*DIAGNOSTIC_KEY, "kind", "position")
+    T.StructType([*_DIAGNOSTIC_KEY, *RELIABILITY_FIELDS, *_FROM_CELLS]),
+    key=(*DIAGNOSTIC_KEY, "kind", "position"),
+    partitioned_by=_BY_GRAIN,
+    properties=_SKIPPED_BY,
 )
 
 CLUSTER_FIELDS = T.StructType(
@@ -208,7 +233,12 @@ CLUSTER_FIELDS = T.StructType(
     ]
 )
 
-CLUSTERS = TableSpec(T.StructType([*_DIAGNOSTIC_KEY, *CLUSTER_FIELDS, *_PROVENANCE]), key=DIAGNOSTIC_KEY)
+CLUSTERS = TableSpec(
+    T.StructType([*_DIAGNOSTIC_KEY, *CLUSTER_FIELDS, *_PROVENANCE]),
+    key=DIAGNOSTIC_KEY,
+    partitioned_by=_BY_GRAIN,
+    properties=_SKIPPED_BY,
+)
 
 _CURVE = T.ArrayType(_DOUBLE, containsNull=False)
 

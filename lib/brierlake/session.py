@@ -40,6 +40,11 @@ _DELTA_CONF = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
 }
+_FAST_CONF = {
+    "spark.sql.execution.arrow.maxRecordsPerBatch": "50000",
+    "spark.sql.execution.arrow.maxBytesPerBatch": "33554432",  # what counts where rows are wide
+    "spark.sql.adaptive.maxShuffledHashJoinLocalMapThreshold": "64m",
+}
 _LOCAL_CONF = {
     "spark.databricks.delta.snapshotPartitions": "2",
     "spark.databricks.delta.vacuum.parallelDelete.enabled": "false",
@@ -88,7 +93,7 @@ def _session(config: SessionConfig, *, app_name: str, is_debug: bool) -> SparkSe
     builder = SparkSession.builder.master(master).appName(app_name)
     with _noise_aside(is_shown=is_debug) as noise:
         try:
-            return _started(builder, {**_DELTA_CONF, **local, **config.conf})
+            return _started(builder, {**_DELTA_CONF, **_FAST_CONF, **local, **config.conf})
         except SetupError as error:
             noise.seek(0)
             if "unresolved dependency" in noise.read().decode(errors="replace"):

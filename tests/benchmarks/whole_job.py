@@ -97,6 +97,7 @@ def log_model(folder: Path, kind: str) -> str:
     with mlflow.start_run(experiment_id=experiment):
         mlflow.log_metric("brier", 0.2)
         info = mlflow.sklearn.log_model(model, name="model", signature=signature, **common)
+    with mlflow.start_run(experiment_id=experiment):
         naive = mlflow.sklearn.log_model(
             model, name="naive", signature=signature, pyfunc_predict_fn="predict_proba", **common
         )
@@ -119,7 +120,7 @@ def config_of(folder: Path, kind: str) -> Path:
     content = {
         "job": kind,
         "lakehouse": {"root": "lake", "gold": f"gold_{kind}"},
-        "features": {"table": "features", "key": ["id"], "event_at": "at"},
+        "features": {"table": "features", "key": ["id"], "event_at": "at", "carry": ["y"]},
         "labels": {"outcome": "y"},
         "model": {"names": [kind]},
         "mlflow": {"tracking_uri": "sqlite:///mlflow.db"},

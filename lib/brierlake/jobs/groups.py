@@ -28,6 +28,10 @@ def with_groups(
 ) -> DataFrame:
     """Repeats each row for each group that it counts in: its window where that is stale, and its slices."""
     none = F.lit(None).cast("string")
+    values = ["probability", "outcome", *(each for each in rows.columns if each == CLUSTER)]
+    if not slices:
+        keys = {"grain": F.lit("window"), "slice_key": none, "slice_value": none}
+        return rows.where(stale).withColumns(keys).select(*GROUP, *values)
     month, window = F.trunc("window_start", "month"), F.col("window_start")
     whole = F.when(
         F.expr(stale),
@@ -43,7 +47,6 @@ def with_groups(
         for name in slices
     ]
     groups = F.filter(F.array(whole, *parts), lambda each: each.isNotNull())
-    values = ["probability", "outcome", *(each for each in rows.columns if each == CLUSTER)]
     return rows.select("model_name", "model_version", *values, F.explode(groups).alias("group")).select(
         "model_name",
         "model_version",

@@ -32,7 +32,7 @@ from brierlake.jobs.groups import (
 from brierlake.jobs.run import Run
 from brierlake.jobs.task import Task
 from brierlake.lakehouse.diagnostics import Figures, local_frame, part_condition, read_cells, replace_part
-from brierlake.lakehouse.labels import read_outcomes, validate_outcomes, with_outcomes
+from brierlake.lakehouse.labels import outcome_code, read_outcomes, validate_outcomes, with_outcomes
 from brierlake.lakehouse.tables import create_table, read_table, read_version
 from brierlake.lakehouse.windows import filter_condition
 from brierlake.schemas import CELLS, CLUSTER_FIELDS, CLUSTERS, METRICS, RELIABILITY, TableSpec
@@ -41,6 +41,8 @@ _FEW_ROWS = 300_000
 """Rows, counted once for each group, whose cells may be gathered on the driver: they are no more than the rows."""
 _FEW_KEYS = 300
 """Keys that the driver judges sooner than Spark has started to."""
+_FEW_MONTHS = 3
+"""Months whose diagnostics share a file."""
 _ATTEMPTS = 4
 
 
@@ -69,11 +71,16 @@ def group_rows(run: Run, task: Task) -> DataFrame:
     """Predictions of the stale windows with outcomes, once for each group that a row counts in, lazily."""
     diagnostics, features = run.config.diagnostics, run.config.features
     rows = read_table(run.spark, task.predictions).where(filter_condition(task.read))
-    if task.labels and run.config.labels:
-        outcomes = read_outcomes(run.spark, task.labels, run.config.labels, features, as_of=task.as_of)
-        rows = rows.transform(with_outcomes, outcomes, key=features.key)
-    else:
+    labels = run.config.labels
+    if task.labels is None or labels is None:
         rows = rows.withColumn("outcome", F.lit(None).cast("int"))
+    elif has_current_labels(run, task):
+        kind = rows.schema[labels.outcome].dataType
+        rows = rows.withColumn("outcome", outcome_code(F.col(labels.outcome), kind, labels))
+    else:
+        keys = rows if task.rows <= _FEW_ROWS else None  # the labels of all time aren't gathered for one day's rows
+        outcomes = read_outcomes(run.spark, task.labels, labels, features, as_of=task.as_of, keys=keys)
+        rows = rows.drop("outcome").transform(with_outcomes, outcomes, key=features.key)
     if diagnostics.cluster:
         rows = rows.withColumn(CLUSTER, F.col(diagnostics.cluster))
     return rows.transform(
@@ -82,6 +89,16 @@ def group_rows(run: Run, task: Task) -> DataFrame:
         slices=diagnostics.slices,
         slice_grain=diagnostics.slice_grain,
     )
+
+
+def has_current_labels(run: Run, task: Task) -> bool:
+    """Whether the predictions carry the outcomes themselves, and these are as the features table has them now."""
+    labels, features = run.config.labels, run.config.features
+    if task.labels is None or labels is None or labels.table is not None or labels.known_at is not None:
+        return False
+    states = [task.states[window] for window in task.read if window in task.states]
+    is_current = all(each.features_version == task.labels.version and not each.is_mixed for each in states)
+    return labels.outcome in features.carry and is_current
 
 
 def is_few(run: Run, task: Task) -> bool:
@@ -131,7 +148,7 @@ def _write_part(
     rows = fresh.frame.unionByName(month_cells(run, by_window, merge=merge))
     where = part_condition(job=run.config.job, role=task.role, windows=task.stale, months=task.months, has_total=False)
     shaped = rows.transform(with_provenance, task=task, spec=spec)
-    replace_part(_as_one_file(shaped, is_small=fresh.table is not None), table, where=where, tag=run.run_id)
+    replace_part(_in_few_files(shaped, task, is_small=fresh.table is not None), table, where=where, tag=run.run_id)
 
 
 def month_cells(run: Run, by_window: DataFrame, *, merge: Callable[..., DataFrame]) -> DataFrame:
@@ -208,11 +225,15 @@ def _write_metrics(run: Run, task: Task, *, cells_version: int, has_few_keys: bo
         ):
             create_table(run.spark, run.gold(name), spec)
             shaped = part.transform(with_provenance, task=task, spec=spec)
-            replace_part(_as_one_file(shaped, is_small=has_few_keys), run.gold(name), where=where, tag=run.run_id)
+            few = _in_few_files(shaped, task, is_small=has_few_keys)
+            replace_part(few, run.gold(name), where=where, tag=run.run_id)
         return collect_published(metrics)
 
 
-def _as_one_file(rows: DataFrame, *, is_small: bool) -> DataFrame:
+def _in_few_files(rows: DataFrame, task: Task, *, is_small: bool) -> DataFrame:
+    """One file a grain; where many months are written, one a month, so that the next run rewrites its own month's."""
+    if len(task.months) > _FEW_MONTHS:
+        return rows.repartitionByRange(len(task.months), F.trunc("window_start", "month"))
     # coalesce would also compute what comes before in one task
     return rows.coalesce(1) if is_small else rows.repartition(1)
 

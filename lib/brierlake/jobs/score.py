@@ -86,7 +86,7 @@ def _score(run: Run, *, scope: Scope, asked: Asked) -> Scored:
         validate_labels(run)
         scored = _publish(run, plan, asked=asked)
     # labels of other windows may have landed: an incremental run looks at them all
-    known = plan.states if scored.status == "unchanged" and not scope.is_incremental else None
+    known = scored.plan.states_after(run.run_id) if not scope.is_incremental else None
     diagnosis = diagnose_windows(run, scope=Scope() if scope.is_incremental else scope, states=known)
     scored = _judged(run, replace(scored, diagnosis=diagnosis))
     if scored.status == "unchanged" and diagnosis.windows:

@@ -78,8 +78,9 @@ def read_fault(error: BaseException, *, table: str) -> StorageError:
 def validate_unique_key(rows: DataFrame, *, key: Collection[str], table: str) -> None:
     """Raises ContractError with examples where a key occurs twice."""
     several = rows.groupBy(*key).agg(F.count(F.lit(1)).alias("_rows")).where(F.col("_rows") > 1)
-    examples = several.limit(3).collect()
-    if examples:
+    # a count looks at all partitions in one job; limit looks at one, then at more and more of them
+    if several.agg(F.count(F.lit(1))).collect()[0][0]:
+        examples = several.limit(3).collect()
         shown = [", ".join(f"{name}={row[name]}" for name in key) + f" ({row['_rows']} rows)" for row in examples]
         raise ContractError.duplicate_keys(table, list(key), shown)
 

@@ -67,28 +67,34 @@ def spec_for(features: FeaturesConfig, schema: T.StructType) -> TableSpec:
 
 def read_window_states(spark: SparkSession, table: Table, *, scope: Scope) -> Mapping[Window, WindowState]:
     rows = read_table(spark, table).where(scope_condition(scope))
-    mixed = F.lit(False)
-    for name in ("run_id", "recipe", "features_version"):
-        mixed = mixed | (F.min(name) != F.max(name))
-    found = rows.groupBy("window_start").agg(
-        F.count(F.lit(1)).alias("rows"),
-        F.max("run_id").alias("run_id"),
-        F.max("recipe").alias("recipe"),
-        F.min("features_version").alias("features_version"),
-        mixed.alias("is_mixed"),
-        F.count("issue").alias("issues"),
+    # by these columns, not their min and max: Spark sorts all rows to aggregate text
+    found = rows.groupBy("window_start", "run_id", "recipe", "features_version").agg(
+        F.count(F.lit(1)).alias("rows"), F.count("issue").alias("issues")
     )
-    return {
-        row["window_start"]: WindowState(
+    states: dict[Window, WindowState] = {}
+    for row in found.collect():
+        state = WindowState(
             rows=row["rows"],
             run_id=row["run_id"],
             recipe=row["recipe"],
             features_version=row["features_version"],
-            is_mixed=row["is_mixed"],
+            is_mixed=False,
             issues=row["issues"],
         )
-        for row in found.collect()
-    }
+        other = states.get(row["window_start"])
+        states[row["window_start"]] = _mixed(state, other) if other else state
+    return states
+
+
+def _mixed(one: WindowState, other: WindowState) -> WindowState:
+    return WindowState(
+        rows=one.rows + other.rows,
+        run_id=max(one.run_id, other.run_id),
+        recipe=max(one.recipe, other.recipe),
+        features_version=min(one.features_version, other.features_version),
+        is_mixed=True,
+        issues=one.issues + other.issues,
+    )
 
 
 def find_stale(

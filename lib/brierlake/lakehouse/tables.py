@@ -79,7 +79,7 @@ def is_there(spark: SparkSession, table: Table) -> bool:
     if table.path is None:
         return spark.catalog.tableExists(table.sql)
     try:  # in SQL, as all here: Delta's own Python API needs a plugin in a Spark Connect server
-        read_detail(spark, table)
+        read_properties(spark, table)
     except STORAGE_FAULTS as error:
         if condition_of(error) == "DELTA_MISSING_DELTA_TABLE":
             return False
