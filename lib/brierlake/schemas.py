@@ -60,12 +60,13 @@ def predictions_spec(*, key: T.StructType, event_at: T.DataType, carried: T.Stru
         "(probability IS NOT NULL AND probability >= 0 AND probability <= 1 AND issue IS NULL)"
     )
     names = tuple(key.fieldNames())
+    skipped_by = [name for name in (*names, "event_at") if name.isidentifier()]  # Delta can't read others quoted
     return TableSpec(
         T.StructType(fields),
         names,
         ("window_start",),
         {"brierlake_probability": check},
-        {_STATISTICS: ", ".join(f"`{name}`" for name in (*names, "event_at"))},
+        {_STATISTICS: ",".join(skipped_by)},
     )
 
 

@@ -75,8 +75,8 @@ def _challenge(run: Run, plan: Plan) -> Challenge:
     scored = Scored(run_id=run.run_id, status="unchanged", plan=plan)
     if plan.stale:
         run.say(f"Challenger: {resolution.model_name} version {resolution.model_version}")
-        published, digest = score_into(run, plan, run.challengers)
-        scored = scored_of(run, published, digest=digest)
+        published, checked = score_into(run, plan, run.challengers)
+        scored = scored_of(run, published, checked=checked)
     diagnosis = _diagnose(run, Scope() if plan.scope.is_incremental else plan.scope)
     if scored.status == "published":
         record_scored(run, replace(scored, diagnosis=diagnosis), action="challenge", table=run.challengers)

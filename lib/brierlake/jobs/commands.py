@@ -1,5 +1,7 @@
 """What the command line asks for: from a config and options to a summary. One function a command."""
 
+import tempfile
+from pathlib import Path
 from typing import Any
 
 from pyspark.sql import SparkSession
@@ -10,6 +12,7 @@ from brierlake.jobs.challenger import challenge, judge_challenger
 from brierlake.jobs.diagnose import diagnose
 from brierlake.jobs.maintain import maintain
 from brierlake.jobs.plan import make_plan
+from brierlake.jobs.predict import check_model
 from brierlake.jobs.promote import promote
 from brierlake.jobs.run import Say, start_run
 from brierlake.jobs.score import Asked, score
@@ -74,7 +77,11 @@ def run_plan(
 ) -> dict[str, Any]:
     scope = parse_scope(start, end, features=config.features, is_incremental=is_incremental)
     run = start_run(_start(config, say=say, is_debug=is_debug), config, say=say)
-    return summarise_plan_only(run, make_plan(run, scope=scope, is_forced=False, is_empty_allowed=is_empty_allowed))
+    plan, checked = make_plan(run, scope=scope, is_forced=False, is_empty_allowed=is_empty_allowed), None
+    if plan.stale:
+        with tempfile.TemporaryDirectory(prefix="brierlake-") as folder:
+            checked = check_model(run, plan, folder=Path(folder))
+    return summarise_plan_only(run, plan, checked)
 
 
 def run_diagnose(

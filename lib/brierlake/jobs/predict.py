@@ -1,5 +1,6 @@
-"""From features to predictions: contract, sample and environment first, then the model as a UDF."""
+"""From features to predictions: contract, environment and sample first, then the model as a UDF."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from pyspark.sql import DataFrame
@@ -7,9 +8,11 @@ from pyspark.sql import functions as F
 
 from brierlake.jobs.plan import Plan
 from brierlake.jobs.run import Run
+from brierlake.lakehouse.features import filter_windows, validate_unique_key
 from brierlake.lakehouse.predictions import spec_for
 from brierlake.model import (
     Contract,
+    Differences,
     build_contract,
     build_udf,
     compare_environment,
@@ -21,19 +24,38 @@ from brierlake.model import (
     validate_environment,
     with_predictions,
 )
-from brierlake.registry import FetchedModel
+from brierlake.registry import connect, fetch_model
 from brierlake.schemas import TableSpec
 
 
-def build_predictions(
-    run: Run, plan: Plan, features: DataFrame, fetched: FetchedModel, *, folder: Path
-) -> tuple[DataFrame, TableSpec]:
-    """Returns the predictions of these rows, not computed yet, and the table's spec.
+@dataclass(frozen=True)
+class Checked:
+    """A model that was fetched and tried out on the stale windows' features, before any row is scored."""
+
+    digest: str
+    contract: Contract
+    adapter: Path
+    """What executors load; in the folder that was given, for as long as that is there."""
+    differences: Differences
+    """Between what the model asks for and what is installed; empty where `scoring.environment` is ignore."""
+
+
+def stale_features(run: Run, plan: Plan) -> DataFrame:
+    return filter_windows(plan.features, run.config.features, windows=plan.stale)
+
+
+def check_model(run: Run, plan: Plan, *, folder: Path) -> Checked:
+    """Fetches the plan's version into a folder, and checks keys, contract, environment and a sample; writes nothing.
 
     Raises:
+        ModelError: The version can't be fetched or trusted.
         ContractError: The rows aren't what the model takes, or it doesn't give probabilities on a sample of them.
     """
-    config, table = run.config, plan.pin.table.name
+    config, table, features = run.config, plan.pin.table.name, stale_features(run, plan)
+    if not config.features.trust_unique_key:
+        validate_unique_key(features, key=config.features.key, table=table)
+    run.say(f"Fetching {plan.resolution.model_name} version {plan.resolution.model_version}")
+    fetched = fetch_model(connect(config.mlflow), plan.resolution, config.model, folder=folder / "fetched")
     contract = build_contract(
         fetched.path,
         plan.features.schema,
@@ -46,25 +68,31 @@ def build_predictions(
     adapter = prepare_adapter(
         fetched.path, contract=contract, positive_class=config.model.positive_class, folder=folder
     )
-    _try_out(run, features, fetched, contract=contract, adapter=adapter, table=table)
-    scored = features.transform(with_predictions, udf=build_udf(run.spark, adapter), contract=contract)
-    spec = spec_for(config.features, plan.features.schema)
-    return scored.transform(as_predictions, run=run, plan=plan, spec=spec), spec
-
-
-def _try_out(
-    run: Run, features: DataFrame, fetched: FetchedModel, *, contract: Contract, adapter: Path, table: str
-) -> None:
-    mode = run.config.scoring.environment
-    if mode != "ignore":
-        differences = compare_environment(read_environment(fetched.path), spark=run.spark)
-        validate_environment(differences, mode=mode)
-        for line in describe_differences(differences):
-            run.say(line)
-    sample = select_inputs(features, contract=contract).limit(run.config.scoring.sample_rows).toPandas()
-    share = run.config.scoring.max_issue_share
+    differences = _check_environment(run, fetched.path)
+    sample = select_inputs(features, contract=contract).limit(config.scoring.sample_rows).toPandas()
+    share = config.scoring.max_issue_share
     for note in try_sample(adapter, sample, contract=contract, max_issue_share=share, table=table).notes:
         run.say(note)
+    return Checked(digest=fetched.digest, contract=contract, adapter=adapter, differences=differences)
+
+
+def _check_environment(run: Run, model_path: Path) -> Differences:
+    mode = run.config.scoring.environment
+    if mode == "ignore":
+        return Differences((), ())
+    differences = compare_environment(read_environment(model_path), spark=run.spark)
+    validate_environment(differences, mode=mode)
+    for line in describe_differences(differences):
+        run.say(line)
+    return differences
+
+
+def build_predictions(run: Run, plan: Plan, checked: Checked) -> tuple[DataFrame, TableSpec]:
+    """Returns the predictions of the stale windows, not computed yet, and the table's spec."""
+    udf = build_udf(run.spark, checked.adapter)
+    scored = stale_features(run, plan).transform(with_predictions, udf=udf, contract=checked.contract)
+    spec = spec_for(run.config.features, plan.features.schema)
+    return scored.transform(as_predictions, run=run, plan=plan, spec=spec), spec
 
 
 def as_predictions(scored: DataFrame, *, run: Run, plan: Plan, spec: TableSpec) -> DataFrame:

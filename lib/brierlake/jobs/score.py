@@ -10,16 +10,14 @@ from brierlake.jobs.audit import audit, clear_staged, plan_staging, read_staged
 from brierlake.jobs.diagnose import Diagnosis, diagnose_windows, validate_labels
 from brierlake.jobs.gates import Breach, gate_facts, judge_published
 from brierlake.jobs.plan import Plan, make_plan
-from brierlake.jobs.predict import build_predictions
+from brierlake.jobs.predict import Checked, build_predictions, check_model
 from brierlake.jobs.publish import Published, publish
 from brierlake.jobs.recovery import recover
 from brierlake.jobs.run import Run, record_failure, record_run
-from brierlake.lakehouse.features import filter_windows, validate_unique_key
 from brierlake.lakehouse.ledger import append_records
 from brierlake.lakehouse.predictions import Commit, Issue, spec_for
 from brierlake.lakehouse.tables import Table, create_table
 from brierlake.lakehouse.windows import Scope, Window
-from brierlake.registry import connect, fetch_model
 from brierlake.schemas import CANDIDATES
 
 
@@ -31,7 +29,8 @@ class Scored:
     status: str
     plan: Plan
     """Its stale windows are those that the run wrote."""
-    digest: str | None = None
+    checked: Checked | None = None
+    """The model as it was checked; null: nothing was scored."""
     commit: Commit | None = None
     issues: Mapping[str, Issue] = field(default_factory=dict)
     diagnosis: Diagnosis | None = None
@@ -40,6 +39,10 @@ class Scored:
     breaches: tuple[Breach, ...] = ()
     is_accepted: bool = False
     """Whether a person released windows in spite of the breaches."""
+
+    @property
+    def digest(self) -> str | None:
+        return self.checked.digest if self.checked else None
 
     @property
     def rows_with_issue(self) -> int:
@@ -100,53 +103,46 @@ def _score(run: Run, *, scope: Scope, asked: Asked) -> Scored:
 def _publish(run: Run, plan: Plan, *, asked: Asked) -> Scored:
     if run.config.publish == "audited":
         return _publish_audited(run, plan, asked=asked)
-    published, digest = score_into(run, plan, run.predictions)
-    return scored_of(run, published, digest=digest)
+    published, checked = score_into(run, plan, run.predictions)
+    return scored_of(run, published, checked=checked)
 
 
 def _publish_audited(run: Run, plan: Plan, *, asked: Asked) -> Scored:
     create_table(run.spark, run.predictions, spec_for(run.config.features, plan.features.schema), job=run.config.job)
-    staging, digest = plan_staging(run, plan, is_forced=asked.is_forced), None
+    staging, checked = plan_staging(run, plan, is_forced=asked.is_forced), None
     if staging.stale:
-        _, digest = score_into(run, staging, run.staged)
+        _, checked = score_into(run, staging, run.staged)
     audited = audit(run, plan, is_accepted=asked.is_accepted)
     passed = replace(plan, stale=audited.passed)
     published = Published(plan=passed, commit=None, issues={})
     if passed.stale:
         staged = read_staged(run, passed.stale)
-        published = publish(run, passed, staged, run.predictions, told={"model_digest": digest})
+        published = publish(run, passed, staged, run.predictions, told={"model_digest": checked and checked.digest})
         clear_staged(run, passed.stale)
-    scored = scored_of(run, published, digest=digest)
+    scored = scored_of(run, published, checked=checked)
     status = "held" if audited.held and scored.status == "unchanged" else scored.status
     return replace(scored, status=status, held=audited.held, breaches=audited.breaches, is_accepted=audited.is_accepted)
 
 
-def scored_of(run: Run, published: Published, *, digest: str | None) -> Scored:
+def scored_of(run: Run, published: Published, *, checked: Checked | None) -> Scored:
     return Scored(
         run_id=run.run_id,
         status="published" if published.commit else "unchanged",
         plan=published.plan,
-        digest=digest,
+        checked=checked,
         commit=published.commit,
         issues=published.issues,
     )
 
 
-def score_into(run: Run, plan: Plan, table: Table) -> tuple[Published, str]:
-    """Scores the plan's stale windows into a table; returns what came of it and the model's digest."""
-    features = filter_windows(plan.features, run.config.features, windows=plan.stale)
-    if not run.config.features.trust_unique_key:
-        validate_unique_key(features, key=run.config.features.key, table=plan.pin.table.name)
+def score_into(run: Run, plan: Plan, table: Table) -> tuple[Published, Checked]:
+    """Scores the plan's stale windows into a table; returns what came of it, and the model as it was checked."""
     with tempfile.TemporaryDirectory(prefix="brierlake-") as folder:
-        run.say(f"Fetching {plan.resolution.model_name} version {plan.resolution.model_version}")
-        fetched = fetch_model(
-            connect(run.config.mlflow), plan.resolution, run.config.model, folder=Path(folder) / "fetched"
-        )
-        predictions, spec = build_predictions(run, plan, features, fetched, folder=Path(folder))
+        checked = check_model(run, plan, folder=Path(folder))
+        predictions, spec = build_predictions(run, plan, checked)
         create_table(run.spark, table, spec, job=run.config.job)
         run.say(f"Scoring {plan.rows:,} rows in {len(plan.stale):,} windows")
-        told = {"model_digest": fetched.digest}
-        return publish(run, plan, predictions, table, told=told), fetched.digest
+        return publish(run, plan, predictions, table, told={"model_digest": checked.digest}), checked
 
 
 def _judged(run: Run, scored: Scored) -> Scored:

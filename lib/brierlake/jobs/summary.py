@@ -10,6 +10,7 @@ from brierlake.jobs.challenger import Challenge
 from brierlake.jobs.diagnose import Diagnosis
 from brierlake.jobs.flags import find_flagged
 from brierlake.jobs.plan import Plan
+from brierlake.jobs.predict import Checked
 from brierlake.jobs.run import Run
 from brierlake.jobs.score import Scored
 from brierlake.lakehouse.windows import Scope
@@ -29,7 +30,7 @@ def summarise_score(run: Run, scored: Scored) -> dict[str, Any]:
     return {
         **_run_facts(run, action="score", status=scored.status),
         **summarise_plan(plan),
-        "model_digest": scored.digest,
+        **_checked_facts(scored.checked),
         "predictions_table": run.predictions.name,
         "predictions_version": scored.commit.version if scored.commit else None,
         "rows_scored": plan.rows - scored.rows_with_issue,
@@ -79,9 +80,19 @@ def summarise_diagnose(run: Run, diagnosis: Diagnosis) -> dict[str, Any]:
     }
 
 
-def summarise_plan_only(run: Run, plan: Plan) -> dict[str, Any]:
+def summarise_plan_only(run: Run, plan: Plan, checked: Checked | None) -> dict[str, Any]:
     status = "planned" if plan.stale else "unchanged"
-    return {**_run_facts(run, action="plan", status=status), **summarise_plan(plan)}
+    return {**_run_facts(run, action="plan", status=status), **summarise_plan(plan), **_checked_facts(checked)}
+
+
+def _checked_facts(checked: Checked | None) -> dict[str, Any]:
+    contract = checked.contract if checked else None
+    return {
+        "model_digest": checked.digest if checked else None,
+        "features": list(contract.features) if contract else None,
+        "casts": dict(contract.casts) if contract else None,
+        "environment": [vars(each) for each in checked.differences.packages] if checked else None,
+    }
 
 
 def summarise_report(run: Run, path: Path) -> dict[str, Any]:

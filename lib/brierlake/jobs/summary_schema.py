@@ -132,6 +132,15 @@ class BreachPart(Part):
     value: float
 
 
+class DifferencePart(Part):
+    """A package that the model asks for, and what is installed instead."""
+
+    package: str
+    required: str
+    driver: str | None
+    executors: str | None
+
+
 class _Run(Part):
     run_id: str
     """The runs table has its row, unless the status is unchanged or planned."""
@@ -152,6 +161,14 @@ class _Planned(_Run):
     windows_current: int
     rows_in: int
     """Rows of the stale windows."""
+    model_digest: str | None
+    """sha256 of the model; null: it was not fetched, for nothing is stale."""
+    features: list[str] | None
+    """Columns in the order in which the model is fed; null: as above."""
+    casts: dict[str, str] | None
+    """Columns that are cast for it, and to which Spark type."""
+    environment: list[DifferencePart] | None
+    """Empty: what the model asks for is what is installed, or scoring.environment is ignore."""
 
 
 class _Told(Part):
@@ -173,7 +190,6 @@ class ScoreSummary(_Planned, _Told):
     action: Literal["score"]
     status: str
     """published, held (by a gate), diagnosed (labels or judgements only), unchanged (nothing was written)."""
-    model_digest: str | None
     predictions_table: str
     predictions_version: int | None
     rows_scored: int

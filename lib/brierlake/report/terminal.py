@@ -10,6 +10,7 @@ from rich.text import Text
 from brierlake.report.verdicts import is_meant
 
 _SHOWN_BREACHES = 4
+_SHOWN_CASTS, _SHOWN_PACKAGES = 3, 2
 _MONTHS, _ISSUES, _WIDEST = 6, 1, 52
 """What fits into 24 lines of 80 columns."""
 _STATUS = {
@@ -46,6 +47,7 @@ def print_summary(summary: Mapping[str, Any], console: Console) -> None:
     for name, text in [
         *_model_facts(summary),
         *_row_facts(summary),
+        *_checked_facts(summary),
         *_gate_facts(summary),
         *_label_facts(summary),
         *_challenger_facts(summary),
@@ -102,6 +104,18 @@ def _model_facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
             f"{each['model_name']} {each['model_version']} {each['value']:.4f}" for each in others[:3]
         )
         facts.append(("next", following + (" (tied)" if others[0]["is_tied"] else "")))
+    return facts
+
+
+def _checked_facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The contract, where it is all that a plan has to show; and packages that aren't what the model asks for."""
+    facts, features = [], summary.get("features")
+    if features and summary["status"] == "planned":
+        casts = ", ".join(f"{name} to {kind}" for name, kind in list(summary["casts"].items())[:_SHOWN_CASTS])
+        facts.append(("features", f"{len(features):,} fit the model{f'; cast: {casts}' if casts else ''}"))
+    for each in (summary.get("environment") or [])[:_SHOWN_PACKAGES]:
+        there = f"driver {each['driver'] or 'none'}, executors {each['executors'] or 'none'}"
+        facts.append(("package", f"{each['package']}: the model asks for {each['required'] or 'any'}; {there}"))
     return facts
 
 
