@@ -12,15 +12,14 @@ from pyspark.sql import SparkSession
 
 from brierlake.config import SessionConfig
 from brierlake.session import start_session
+from tests.world import FAST_TO_START
 
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
-    # a thousand tiny jobs: compiling them well costs more than it saves
-    fast = {"spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=512m -XX:+UseSerialGC"}
     with (Path(tempfile.gettempdir()) / "brierlake-tests.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two workers that fetch Delta's jars at once would spoil each other's
-        session = start_session(SessionConfig(master="local[2]", conf=fast), app_name="brierlake-tests")
+        session = start_session(SessionConfig(master="local[2]", conf=FAST_TO_START), app_name="brierlake-tests")
     yield session
     session.stop()
 

@@ -1,4 +1,4 @@
-"""What diagnosing costs, as ratios from one run: `python tests/benchmarks/diagnostics.py --size small|100m|1b`.
+"""What diagnosing costs, as ratios from one run: `python -m tests.benchmarks.diagnostics --size small|100m|1b`.
 
 Compared in interleaved rounds over one Parquet table of probabilities and outcomes: the whole one-pass aggregate (cells
 with four moments) against a bare `avg((p-y)*(p-y))`. Then: metrics of one key and of 10,000, the memory that the driver

@@ -1,6 +1,6 @@
 """How many calls and seconds it takes to choose among many versions: both rules, and the naive way.
 
-Run with `python tests/benchmarks/registry.py [names] [versions]`. All ways run on one server, one after the other, so
+Run with `python -m tests.benchmarks.registry [names] [versions]`. All ways run on one server, one after the other, so
 the ratios mean more than the seconds.
 """
 
@@ -19,9 +19,7 @@ from sklearn.linear_model import LogisticRegression
 
 from brierlake.config import MlflowConfig, ModelConfig
 from brierlake.registry import connect, resolve_model
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "registry"))
-from mlflow_server import counted_requests, fill_names, running_server
+from tests.registry.mlflow_server import counted_requests, fill_names, running_server
 
 
 def resolve_naively(client: MlflowClient, names: tuple[str, ...]) -> float:

@@ -1,4 +1,4 @@
-"""How fast rows are scored, as ratios from one run: `python tests/benchmarks/scoring.py --rows 4000000`.
+"""How fast rows are scored, as ratios from one run: `python -m tests.benchmarks.scoring --rows 4000000`.
 
 Roads: naive (spark_udf on the model itself, a struct of all features), adapter (ours), identity (a pandas UDF that
 returns its first column: the bound of this road), arrow (the same adapter through mapInArrow, for scale). Ratios are to
@@ -6,12 +6,9 @@ naive in Spark's own batches of 10,000 rows.
 """
 
 import argparse
-import contextlib
 import logging
-import os
 import statistics
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,11 +27,10 @@ from sklearn.linear_model import LogisticRegression
 from brierlake.config import SessionConfig
 from brierlake.model import build_contract, build_udf, prepare_adapter, with_predictions
 from brierlake.session import start_session
+from tests.benchmarks.measure import Cost, measured
 
 BATCH = "spark.sql.execution.arrow.maxRecordsPerBatch"
 SPARKS_OWN = 10_000
-Taken = tuple[float, float]
-"""Seconds of wall and of CPU."""
 MODELS: dict[str, Callable[[], ClassifierMixin]] = {
     "lr": LogisticRegression,
     "hgb": lambda: HistGradientBoostingClassifier(max_iter=100, early_stopping=False),
@@ -110,25 +106,9 @@ def arrow(adapter_path: Path, features: DataFrame) -> DataFrame:
     return features.mapInArrow(scored, "id long, probability double, issue string")
 
 
-def cpu_seconds() -> float:
-    """CPU of this process and all below it: the JVM and Spark's Python workers."""
-    stats = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            fields = path.read_text(encoding="utf-8").rpartition(")")[2].split()
-            stats[int(path.parent.name)] = int(fields[1]), sum(int(each) for each in fields[11:15])
-    ours, size = {os.getpid()}, 0
-    while size < len(ours):
-        size = len(ours)
-        ours |= {process for process, (parent, _) in stats.items() if parent in ours}
-    return sum(stats[process][1] for process in ours if process in stats) / os.sysconf("SC_CLK_TCK")
-
-
-def seconds(frame: DataFrame) -> Taken:
+def seconds(frame: DataFrame) -> Cost:
     """Returns wall and CPU seconds of scoring all rows."""
-    started, cpu = time.perf_counter(), cpu_seconds()
-    frame.write.format("noop").mode("overwrite").save()
-    return time.perf_counter() - started, cpu_seconds() - cpu
+    return measured(lambda: frame.write.format("noop").mode("overwrite").save())
 
 
 def table(spark: SparkSession, *, rows: int, width: int, partitions: int) -> DataFrame:
@@ -159,7 +139,7 @@ def measure(spark: SparkSession, args: argparse.Namespace, folder: Path) -> None
             ]
         for road in roads:
             run(spark, replace(road, frame=road.frame.limit(20_000)))
-        taken: dict[str, list[Taken]] = {road.label: [] for road in roads}
+        taken: dict[str, list[Cost]] = {road.label: [] for road in roads}
         for _ in range(args.rounds):
             for road in roads:
                 taken[road.label].append(run(spark, road))
@@ -167,22 +147,22 @@ def measure(spark: SparkSession, args: argparse.Namespace, folder: Path) -> None
         report(taken, rows=args.rows, naive=roads[0].label, bound=roads[3].label)
 
 
-def run(spark: SparkSession, road: Road) -> Taken:
+def run(spark: SparkSession, road: Road) -> Cost:
     spark.conf.set(BATCH, road.batch)
     return seconds(road.frame)
 
 
-def report(taken: dict[str, list[Taken]], *, rows: int, naive: str, bound: str) -> None:
+def report(taken: dict[str, list[Cost]], *, rows: int, naive: str, bound: str) -> None:
     for label, runs in taken.items():
-        speed = statistics.median(rows / wall / 1e3 for wall, _ in runs)
-        cpu = statistics.median(cpu / rows * 1e6 for _, cpu in runs)
+        speed = statistics.median(rows / each.seconds / 1e3 for each in runs)
+        cpu = statistics.median(each.cpu / rows * 1e6 for each in runs)
         ratios = "   ".join(f"{spread(taken[other], runs)} x {other.split()[0]}" for other in (naive, bound))
         print(f"  {label:<44} {speed:7,.0f}k rows/s  {ratios}   CPU {cpu:5.1f} s a million rows")
 
 
-def spread(others: list[Taken], runs: list[Taken]) -> str:
+def spread(others: list[Cost], runs: list[Cost]) -> str:
     """Returns how many times faster than the other road of the same round."""
-    ratios = sorted(other[0] / own[0] for other, own in zip(others, runs, strict=True))
+    ratios = sorted(other.seconds / own.seconds for other, own in zip(others, runs, strict=True))
     return f"{ratios[0]:.2f} {statistics.median(ratios):.2f} {ratios[-1]:.2f}"
 
 

@@ -1,21 +1,21 @@
-"""The whole job against the Spark job that a user would write instead, and what a run costs at the least.
+"""The whole job against what a user would write instead, and what a run costs at the least.
 
-Run with `python -m tests.benchmarks.whole_job [--rows 4000000] [--rounds 3] [--models lr,hgb]`. Prints a Markdown table.
+Run with `python -m tests.benchmarks.whole_job [--rows 4000000] [--rounds 3] [--models lr,hgb]`. Prints Markdown tables.
 
-naive: read Delta, `spark_udf` on a struct of all columns, overwrite, `avg((p - y)^2)`, and a 20-bin table by a second
-query. ours: a forced full run with everything on. Both on one session and the same files, in turn; the ratio is of
-each pair. CPU is that of this process, the JVM and its Python workers. Then: a run on 1,000 rows and an unchanged one,
-in seconds and Spark jobs, beside writing and reading a Delta table of one row.
+- naive: read Delta, `spark_udf` on a struct of all columns, overwrite, `avg((p - y)^2)`, and a 20-bin table by a second
+  query. ours: a forced full run with everything on. Both on one session and the same files, in turn.
+- one process (where the extra `bench` is installed): deltalake, scikit-learn by batches, overwrite, the same figures,
+  at growing sizes, with the size from which Spark is faster.
+- fixed cost: a run on 1,000 rows and an unchanged one, in seconds and Spark jobs, beside a Delta table of one row.
+
+Ratios are of the runs of one round. CPU is that of this process, the JVM and its Python workers.
 """
 
 import argparse
-import os
-import platform
 import statistics
 import tempfile
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import mlflow
@@ -28,66 +28,41 @@ from pyspark.sql import functions as F
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 
-from brierlake.config import SessionConfig
+from brierlake.config import Config, SessionConfig
 from brierlake.configfile import read_config
 from brierlake.jobs.run import start_run
 from brierlake.jobs.score import Asked, score
 from brierlake.lakehouse.windows import Scope
 from brierlake.session import start_session
+from tests.benchmarks.measure import in_turn, machine, ratios, spread
 
-FEATURES = [f"x{k}" for k in range(20)]
+WIDTH = 20
+BATCH = 50_000
 MODELS = {
     "lr": LogisticRegression,
+    "small": LogisticRegression,
     "hgb": lambda: HistGradientBoostingClassifier(max_iter=100, early_stopping=False),
 }
 
 
-@dataclass(frozen=True)
-class Cost:
-    seconds: float
-    cpu: float
+def names_of(width: int) -> list[str]:
+    return [f"x{k}" for k in range(width)]
 
 
-def cpu_seconds() -> float:
-    """User and system time of this process and all below it, those that have ended included."""
-    ticks, parents = {}, {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        parents[int(stat.parent.name)] = int(fields[1])
-        ticks[int(stat.parent.name)] = sum(int(each) for each in fields[11:15])
-    family, grown = {os.getpid()}, True
-    while grown:
-        grown = False
-        for child, parent in parents.items():
-            if parent in family and child not in family:
-                family.add(child)
-                grown = True
-    return sum(ticks.get(each, 0) for each in family) / os.sysconf("SC_CLK_TCK")
-
-
-def measured(action: Callable[[], object]) -> Cost:
-    cpu, begun = cpu_seconds(), time.perf_counter()
-    action()
-    return Cost(time.perf_counter() - begun, cpu_seconds() - cpu)
-
-
-def write_features(spark: SparkSession, path: str, rows: int) -> None:
-    day = F.timestamp_seconds(F.lit(1_704_067_200) + (F.col("id") * 30 / F.lit(rows)).cast("int") * 86_400)
-    columns = [F.randn(seed=k).alias(name) for k, name in enumerate(FEATURES)]
-    frame = spark.range(rows, numPartitions=4).select("id", day.alias("at"), *columns)
+def write_features(spark: SparkSession, path: str, rows: int, *, width: int = WIDTH, days: int = 30) -> None:
+    day = F.timestamp_seconds(F.lit(1_704_067_200) + (F.col("id") * days / F.lit(rows)).cast("int") * 86_400)
+    columns = [F.randn(seed=k).alias(name) for k, name in enumerate(names_of(width))]
+    frame = spark.range(rows, numPartitions=max(4, rows // 4_000_000)).select("id", day.alias("at"), *columns)
     outcome = (F.rand(seed=99) < 1 / (1 + F.exp(-(F.col("x0") - F.col("x1"))))).cast("int")
-    frame.withColumn("y", outcome).write.format("delta").mode("overwrite").save(path)
+    frame.withColumn("y", outcome).write.format("delta").mode("overwrite").option("overwriteSchema", "true").save(path)
 
 
-def log_model(folder: Path, kind: str) -> str:
+def log_model(folder: Path, kind: str, *, width: int = WIDTH) -> str:
     """Registers the model for ours, and returns the address of the same logged for the naive way."""
     mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
     mlflow.set_registry_uri(f"sqlite:///{folder}/mlflow.db")
     draw = np.random.default_rng(5)
-    inputs = pd.DataFrame(draw.normal(size=(20_000, len(FEATURES))), columns=FEATURES)
+    inputs = pd.DataFrame(draw.normal(size=(20_000, width)), columns=names_of(width))
     happened = draw.random(len(inputs)) < 1 / (1 + np.exp(-(inputs["x0"] - inputs["x1"])))
     model = MODELS[kind]().fit(inputs, happened.astype(int))
     found = mlflow.get_experiment_by_name(kind)
@@ -105,10 +80,10 @@ def log_model(folder: Path, kind: str) -> str:
     return str(naive.model_uri)
 
 
-def run_naively(spark: SparkSession, folder: Path, model_uri: str) -> None:
+def run_naively(spark: SparkSession, folder: Path, model_uri: str, *, width: int = WIDTH) -> None:
     udf = mlflow.pyfunc.spark_udf(spark, model_uri, result_type="double", env_manager="local")
     features = spark.read.format("delta").load(f"{folder}/lake/silver/features")
-    scored = features.select("id", "at", "y", udf(F.struct(*FEATURES)).alias("p"))
+    scored = features.select("id", "at", "y", udf(F.struct(*names_of(width))).alias("p"))
     scored.write.format("delta").mode("overwrite").save(f"{folder}/naive")
     written = spark.read.format("delta").load(f"{folder}/naive")
     written.agg(F.avg((F.col("p") - F.col("y")) * (F.col("p") - F.col("y")))).collect()
@@ -116,7 +91,29 @@ def run_naively(spark: SparkSession, folder: Path, model_uri: str) -> None:
     binned.agg(F.count("*"), F.avg("p"), F.avg("y")).collect()
 
 
-def config_of(folder: Path, kind: str) -> Path:
+def run_in_one_process(folder: Path, model_uri: str, *, width: int = WIDTH) -> None:
+    import pyarrow as pa  # noqa: PLC0415
+    from deltalake import DeltaTable, write_deltalake  # noqa: PLC0415
+
+    model = mlflow.sklearn.load_model(model_uri)
+    table = DeltaTable(f"{folder}/lake/silver/features").to_pyarrow_dataset()
+    parts, p, y = [], [], []
+    for batch in table.to_batches(batch_size=BATCH):
+        if not len(batch):
+            continue
+        inputs = pd.DataFrame({name: batch.column(name).to_numpy() for name in names_of(width)})
+        p.append(model.predict_proba(inputs)[:, 1])
+        y.append(batch.column("y").to_numpy(zero_copy_only=False))
+        kept = [batch.column(name) for name in ("id", "at", "y")]
+        parts.append(pa.RecordBatch.from_arrays([*kept, pa.array(p[-1])], names=["id", "at", "y", "p"]))
+    write_deltalake(f"{folder}/single", pa.Table.from_batches(parts), mode="overwrite")
+    probability, outcome = np.concatenate(p), np.concatenate(y)
+    np.mean((probability - outcome) ** 2)
+    bins = np.floor(probability * 20).astype(int)
+    [np.bincount(bins, weights, minlength=20) for weights in (None, probability, outcome)]
+
+
+def config_of(folder: Path, kind: str) -> Config:
     content = {
         "job": kind,
         "lakehouse": {"root": "lake", "gold": f"gold_{kind}"},
@@ -127,73 +124,109 @@ def config_of(folder: Path, kind: str) -> Path:
     }
     path = folder / f"{kind}.yml"
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
-    return path
+    return read_config(path)
 
 
-def spread(values: list[float]) -> str:
-    return f"{min(values):.2f} / {statistics.median(values):.2f} / {max(values):.2f}"
+def run_ours(spark: SparkSession, config: Config, *, is_forced: bool = True) -> None:
+    score(start_run(spark, config, say=lambda _: None), scope=Scope(), asked=Asked(is_forced=is_forced))
 
 
-def compare(spark: SparkSession, folder: Path, kind: str, *, rounds: int) -> list[str]:
-    naive_uri = log_model(folder, kind)
-    config = read_config(config_of(folder, kind))
+def compare(spark: SparkSession, folder: Path, kind: str, *, rounds: int) -> str:
+    uri, config = log_model(folder, kind), config_of(folder, kind)
+    roads: dict[str, Callable[[], object]] = {
+        "naive": lambda: run_naively(spark, folder, uri),
+        "ours": lambda: run_ours(spark, config),
+    }
+    costs = in_turn(roads, rounds=rounds)
+    naive, ours = costs["naive"], costs["ours"]
+    seconds = [spread(each.seconds for each in side) for side in (naive, ours)]
+    return f"| {kind} | {seconds[0]} | {seconds[1]} | {ratios(ours, naive)} | {ratios(ours, naive, of='cpu')} |"
 
-    def ours() -> None:
-        score(start_run(spark, config, say=lambda _: None), scope=Scope(), asked=Asked(is_forced=True))
 
-    run_naively(spark, folder, naive_uri)  # both once before, so that neither pays for a cold JVM
-    ours()
-    pairs = [(measured(lambda: run_naively(spark, folder, naive_uri)), measured(ours)) for _ in range(rounds)]
-    wall = [ours.seconds / naive.seconds for naive, ours in pairs]
-    cpu = [ours.cpu / naive.cpu for naive, ours in pairs]
-    seconds = [spread([pair[side].seconds for pair in pairs]) for side in (0, 1)]
-    return [f"| {kind} | {seconds[0]} | {seconds[1]} | {spread(wall)} | {spread(cpu)} |"]
+def compare_single(spark: SparkSession, folder: Path, *, sizes: list[int], rounds: int) -> list[str]:
+    """Spark's naive way and ours against one process at each size, and from which size on Spark is faster."""
+    uri, config, found, rows = log_model(folder, "lr"), config_of(folder, "lr"), {}, []
+    for size in sizes:
+        write_features(spark, f"{folder}/lake/silver/features", size)
+        roads: dict[str, Callable[[], object]] = {
+            "one process": lambda: run_in_one_process(folder, uri),
+            "naive": lambda: run_naively(spark, folder, uri),
+            "ours": lambda: run_ours(spark, config),
+        }
+        costs = in_turn(roads, rounds=rounds)
+        found[size] = {name: statistics.median(each.seconds for each in costs[name]) for name in roads}
+        single = costs["one process"]
+        seconds = spread(each.seconds for each in single)
+        rows.append(f"| {size:,} | {seconds} | {ratios(costs['naive'], single)} | {ratios(costs['ours'], single)} |")
+    return [*rows, "", *(_crossover(found, name) for name in ("naive", "ours"))]
+
+
+def _crossover(found: dict[int, dict[str, float]], name: str) -> str:
+    """Straight lines through the smallest and the largest size."""
+    small, large = min(found), max(found)
+    slope = {each: (found[large][each] - found[small][each]) / (large - small) for each in found[small]}
+    start = {each: found[small][each] - slope[each] * small for each in slope}
+    told = []
+    for cores, label in ((2, "2 cores"), (100, "100 cores, extrapolated")):
+        gain = slope["one process"] - slope[name] * 2 / cores
+        size = (start[name] - start["one process"]) / gain if gain > 0 else None
+        told.append(f"with {label} " + (f"from {max(size, 0):,.0f} rows on" if size else "at no size"))
+    return f"Spark ({name}) is faster than one process {'; '.join(told)}."
 
 
 def fixed_cost(spark: SparkSession, folder: Path, *, rounds: int) -> list[str]:
     write_features(spark, f"{folder}/lake/silver/features", 1000)
-    config = read_config(config_of(folder, "lr"))
+    log_model(folder, "small")
+    config = config_of(folder, "small")
     counted = spark.sparkContext._jsc.sc().dagScheduler()
+    jobs: dict[str, list[int]] = {}
 
     def bare() -> None:
         spark.range(1).write.format("delta").mode("overwrite").save(f"{folder}/bare")
         spark.read.format("delta").load(f"{folder}/bare").collect()
 
-    def forced() -> None:
-        score(start_run(spark, config, say=lambda _: None), scope=Scope(), asked=Asked(is_forced=True))
-
-    def unchanged() -> None:
-        score(start_run(spark, config, say=lambda _: None), scope=Scope())
-
-    rows = []
-    for name, action in (("one row written and read", bare), ("a run on 1,000 rows", forced), ("unchanged", unchanged)):
-        action()
-        seconds, jobs = [], []
-        for _ in range(rounds):
+    def counting(name: str, action: Callable[[], None]) -> Callable[[], None]:
+        def run() -> None:
             before = counted.numTotalJobs()
-            seconds.append(measured(action).seconds)
-            jobs.append(counted.numTotalJobs() - before)
-        rows.append(f"| {name} | {spread(seconds)} | {int(statistics.median(jobs))} |")
-    return rows
+            action()
+            jobs.setdefault(name, []).append(counted.numTotalJobs() - before)
+
+        return run
+
+    actions = {
+        "one row written and read": bare,
+        "a run on 1,000 rows": lambda: run_ours(spark, config),
+        "unchanged": lambda: run_ours(spark, config, is_forced=False),
+    }
+    costs = in_turn({name: counting(name, action) for name, action in actions.items()}, rounds=rounds)
+    return [
+        f"| {name} | {spread(each.seconds for each in costs[name])} | {int(statistics.median(jobs[name]))} |"
+        for name in actions
+    ]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=4_000_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--models", default="lr,hgb")
     given = parser.parse_args()
     spark = start_session(SessionConfig(master="local[2]", conf={"spark.driver.memory": "4g"}), app_name="whole job")
-    print(f"{os.cpu_count()} cores, Python {platform.python_version()}, {given.rows:,} rows x {len(FEATURES)} doubles")
+    print(f"{machine()}; {given.rows:,} rows x {WIDTH} doubles")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_features(spark, f"{folder}/lake/silver/features", given.rows)
-        print("\n| model | naive s (min / median / max) | ours s | ours / naive, wall | ours / naive, CPU |")
-        print("|---|---|---|---|---|")
+        print("\n| model | naive s | ours s | ours / naive, wall | ours / naive, CPU |\n|---|---|---|---|---|")
         for kind in given.models.split(","):
-            print("\n".join(compare(spark, folder, kind, rounds=given.rounds)), flush=True)
-        print("\n| what | seconds (min / median / max) | Spark jobs |\n|---|---|---|")
-        print("\n".join(fixed_cost(spark, folder, rounds=given.rounds)))
+            print(compare(spark, folder, kind, rounds=given.rounds), flush=True)
+        print("\n| what | seconds | Spark jobs |\n|---|---|---|")
+        print("\n".join(fixed_cost(spark, folder, rounds=given.rounds)), flush=True)
+        if find_spec("deltalake") is None:
+            print("\nOne process: not compared, the extra `bench` isn't installed.")
+            return
+        print("\n| rows | one process s | naive / one process | ours / one process |\n|---|---|---|---|")
+        sizes = [given.rows // 40, given.rows // 4, given.rows]
+        print("\n".join(compare_single(spark, folder, sizes=sizes, rounds=given.rounds)))
 
 
 if __name__ == "__main__":
