@@ -1,0 +1,24 @@
+"""What all errors are, and how their messages name things."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import ClassVar
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Returns ` Did you mean 'x'?`, or nothing where no known name is near."""
+    found = get_close_matches(name, list(known), n=3, cutoff=0.6)
+    return f" Did you mean {' or '.join(repr(each) for each in found)}?" if found else ""
+
+
+def listed(names: Iterable[str], *, most: int = 20) -> str:
+    """Returns the names sorted and shortened for a message; `none` where there are none."""
+    ordered = sorted(names)
+    shown = ", ".join(ordered[:most])
+    return f"{shown} and {len(ordered) - most} more" if len(ordered) > most else shown or "none"
+
+
+class BrierlakeError(Exception):
+    """Something that the user can act on. The message is one or two sentences and holds the fix."""
+
+    exit_code: ClassVar[int] = 1

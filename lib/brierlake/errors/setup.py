@@ -1,0 +1,45 @@
+"""The machine lacks something."""
+
+from typing import Self
+
+from brierlake.errors.base import BrierlakeError
+
+
+class SetupError(BrierlakeError):
+    """This machine lacks something that the job needs."""
+
+    exit_code = 2
+
+    @classmethod
+    def no_java(cls, found: str | None) -> Self:
+        have = f"found {found}" if found else "found none"
+        return cls(
+            f"Spark 4.2 needs Java 17 or newer and {have}. Install a JDK (for example openjdk-17-jre-headless) "
+            "or point JAVA_HOME at one."
+        )
+
+    @classmethod
+    def no_delta_jars(cls, package: str) -> Self:
+        return cls(
+            f"Spark could not fetch Delta's jars ({package}) from a Maven repository. Allow one to be reached, "
+            "or give local jars with --set session.conf='{spark.jars: /path/a.jar,/path/b.jar}'."
+        )
+
+    @classmethod
+    def no_delta_session(cls) -> Self:
+        return cls(
+            "The Spark session that is running has no Delta support. Start it with "
+            "--properties-file conf/spark-defaults.conf, or with the same settings."
+        )
+
+    @classmethod
+    def no_session(cls, reason: str) -> Self:
+        return cls(f"Spark didn't start: {reason}")
+
+    @classmethod
+    def unreachable(cls, address: str, reason: str) -> Self:
+        return cls(f"No Spark Connect server answers at {address} ({reason}). Check session.remote.")
+
+    @classmethod
+    def missing_extra(cls, extra: str, module: str) -> Self:
+        return cls(f"This needs the package {module}: install it with `pip install 'brierlake[{extra}]'`.")
