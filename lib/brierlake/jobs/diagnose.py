@@ -152,10 +152,16 @@ def diagnose_windows(
     scope: Scope,
     is_forced: bool = False,
     states: Mapping[Window, WindowState] | None = None,
+    features: Pin | None = None,
     role: str = CHAMPION,
     predictions: Table | None = None,
 ) -> Diagnosis:
-    """The same without the record: a part of `score`, which may know the `states` of the scope's windows already."""
+    """The same without the record: a part of `score`.
+
+    Args:
+        states: What the scope's windows hold, where that is known already.
+        features: The features version that was scored: labels beside the features are read from it.
+    """
     metrics = run.gold(run.config.lakehouse.tables.metrics)
     published = read_published(run.spark, metrics, job=run.config.job, role=role)
     task = _find_task(
@@ -164,6 +170,7 @@ def diagnose_windows(
         is_forced=is_forced,
         states=states,
         made=find_made(published),
+        pin=features if features and run.config.labels and run.config.labels.table is None else _pin_labels(run),
         role=role,
         predictions=predictions or run.predictions,
     )
@@ -213,10 +220,10 @@ def _find_task(
     is_forced: bool,
     states: Mapping[Window, WindowState] | None,
     made: Mapping[Window, Made],
+    pin: Pin | None,
     role: str,
     predictions: Table,
 ) -> Task:
-    pin = _pin_labels(run)
     if states is None or whole_months(scope) != scope:
         states = read_window_states(run.spark, predictions, scope=whole_months(scope))
     suspects = {window for window in {*states, *made} if scope.has(window)}

@@ -90,7 +90,8 @@ def _score(run: Run, *, scope: Scope, asked: Asked) -> Scored:
         scored = _publish(run, plan, asked=asked)
     # labels of other windows may have landed: an incremental run looks at them all
     known = scored.plan.states_after(run.run_id) if not scope.is_incremental else None
-    diagnosis = diagnose_windows(run, scope=Scope() if scope.is_incremental else scope, states=known)
+    whole = Scope() if scope.is_incremental else scope
+    diagnosis = diagnose_windows(run, scope=whole, states=known, features=scored.plan.pin)
     scored = _judged(run, replace(scored, diagnosis=diagnosis))
     if scored.status == "unchanged" and diagnosis.windows:
         scored = replace(scored, status="diagnosed")
