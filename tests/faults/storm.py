@@ -34,12 +34,14 @@ def make_source(spark: SparkSession, folder: Path) -> Path:
 
 
 def disturb(source: Path, folder: Path, draw: random.Random, *, seconds: float, kills: int) -> int:
-    """Returns how many of the processes were still running when they were killed."""
+    """Kills one process after the other until one gets to its end, or enough are killed; returns how many were."""
     copy_world(source, folder)
     killed = 0
-    for _ in range(kills):
+    while killed < kills:
         # the first seconds start Python and the JVM: nothing of ours is under way yet
-        killed += run_and_kill(folder, "score", seconds=draw.uniform(0.25, 1.0) * seconds)
+        if not run_and_kill(folder, "score", seconds=draw.uniform(0.25, 1.0) * seconds):
+            break  # it got to its end: nothing is left to be disturbed
+        killed += 1
     ended = run(folder, "score")
     if ended.code != 0:
         raise RuntimeError(f"the run after the kills ended with {ended.code}:\n{ended.output}")
