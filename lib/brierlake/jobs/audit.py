@@ -14,7 +14,7 @@ from brierlake.jobs.gates import Breach, judge_gates
 from brierlake.jobs.groups import with_groups
 from brierlake.jobs.plan import Plan, compared
 from brierlake.jobs.run import Run
-from brierlake.lakehouse.diagnostics import read_cells
+from brierlake.lakehouse.diagnostics import CHAMPION, read_cells
 from brierlake.lakehouse.tables import is_there, read_table, replace_rows
 from brierlake.lakehouse.windows import Window, filter_condition
 
@@ -74,7 +74,7 @@ def _reference(run: Run, plan: Plan, own: DataFrame) -> DataFrame:
     known = staged.where("false")
     published = run.gold(run.config.lakehouse.tables.cells)
     if is_there(run.spark, published):
-        cells = read_cells(run.spark, published, job=run.config.job, role="champion")
+        cells = read_cells(run.spark, published, job=run.config.job, role=CHAMPION)
         kept = cells.where(f"grain = 'window' AND slice_key IS NULL AND NOT {_either(plan.stale)}")
         known = kept.select(*own.columns)
     pairs = run.spark.createDataFrame(_pairs(run, plan), schema="served date, window_start date")

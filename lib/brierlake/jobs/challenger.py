@@ -11,11 +11,10 @@ from brierlake.jobs.plan import Plan, compared
 from brierlake.jobs.recipe import compute_recipe
 from brierlake.jobs.run import Run, record_failure, start_run
 from brierlake.jobs.score import Scored, record_scored, score_into, scored_of
+from brierlake.lakehouse.diagnostics import CHALLENGER
 from brierlake.lakehouse.tables import is_there
 from brierlake.lakehouse.windows import Scope
 from brierlake.registry import Resolution, connect, resolve_model
-
-CHALLENGER = "challenger"
 
 
 @dataclass(frozen=True)

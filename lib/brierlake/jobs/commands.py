@@ -4,8 +4,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from pyspark.sql import SparkSession
-
 from brierlake.config import Config
 from brierlake.errors import ConfigError
 from brierlake.jobs.challenger import challenge, judge_challenger
@@ -14,7 +12,7 @@ from brierlake.jobs.maintain import maintain
 from brierlake.jobs.plan import make_plan
 from brierlake.jobs.predict import check_model
 from brierlake.jobs.promote import promote
-from brierlake.jobs.run import Say, start_run
+from brierlake.jobs.run import Say, start_run, start_spark
 from brierlake.jobs.score import Asked, score
 from brierlake.jobs.summary import (
     summarise_backfill,
@@ -25,7 +23,6 @@ from brierlake.jobs.summary import (
 )
 from brierlake.jobs.tracking import with_results
 from brierlake.lakehouse.windows import Scope, parse_moment, parse_scope, split_by_month
-from brierlake.session import start_session, storage_warning
 
 
 def run_score(
@@ -44,7 +41,7 @@ def run_score(
     asked = Asked(is_forced=is_forced, is_empty_allowed=is_empty_allowed, is_accepted=is_accepted)
     scope = parse_scope(start, end, features=config.features, is_incremental=is_incremental)
     pieces = _pieces(scope, by=by)
-    spark = _start(config, say=say, is_debug=is_debug)
+    spark = start_spark(config, say=say, is_debug=is_debug)
     summaries = []
     for count, piece in enumerate(pieces, 1):
         if by:
@@ -76,7 +73,7 @@ def run_plan(
     is_debug: bool,
 ) -> dict[str, Any]:
     scope = parse_scope(start, end, features=config.features, is_incremental=is_incremental)
-    run = start_run(_start(config, say=say, is_debug=is_debug), config, say=say)
+    run = start_run(start_spark(config, say=say, is_debug=is_debug), config, say=say)
     plan, checked = make_plan(run, scope=scope, is_forced=False, is_empty_allowed=is_empty_allowed), None
     if plan.stale:
         with tempfile.TemporaryDirectory(prefix="brierlake-") as folder:
@@ -95,7 +92,7 @@ def run_diagnose(
     is_debug: bool,
 ) -> dict[str, Any]:
     scope, moment = parse_scope(start, end, features=config.features), parse_moment(as_of) if as_of else None
-    run = start_run(_start(config, say=say, is_debug=is_debug), config, say=say)
+    run = start_run(start_spark(config, say=say, is_debug=is_debug), config, say=say)
     diagnosis = diagnose(run, scope=scope, is_forced=is_forced, as_of=moment)
     if moment is not None:
         return summarise_diagnose(run, diagnosis)
@@ -104,18 +101,10 @@ def run_diagnose(
 
 
 def run_maintain(config: Config, *, retain_days: int, is_dry_run: bool, say: Say, is_debug: bool) -> dict[str, Any]:
-    run = start_run(_start(config, say=say, is_debug=is_debug), config, say=say)
+    run = start_run(start_spark(config, say=say, is_debug=is_debug), config, say=say)
     return maintain(run, retain_days=retain_days, is_dry_run=is_dry_run)
 
 
 def run_promote(config: Config, *, is_dry_run: bool, say: Say, is_debug: bool) -> dict[str, Any]:
-    run = start_run(_start(config, say=say, is_debug=is_debug), config, say=say)
+    run = start_run(start_spark(config, say=say, is_debug=is_debug), config, say=say)
     return promote(run, is_dry_run=is_dry_run)
-
-
-def _start(config: Config, *, say: Say, is_debug: bool) -> SparkSession:
-    say("Starting Spark")
-    spark = start_session(config.session, app_name=f"brierlake {config.job}", is_debug=is_debug)
-    if warning := storage_warning(spark, config.lakehouse.root):
-        say(warning)
-    return spark

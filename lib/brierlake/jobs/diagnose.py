@@ -12,13 +12,12 @@ from brierlake.jobs.judging import answer, write_diagnostics
 from brierlake.jobs.run import Run, record_failure, record_run
 from brierlake.jobs.task import Task
 from brierlake.jobs.touched import find_touched
-from brierlake.lakehouse.diagnostics import Figures, Made, find_made, read_published
+from brierlake.lakehouse.diagnostics import CHAMPION, Figures, Made, find_made, read_published
 from brierlake.lakehouse.labels import LabelCounts, count_labels, validate_label_columns
 from brierlake.lakehouse.predictions import WindowState, read_window_states
 from brierlake.lakehouse.tables import Pin, Table, is_there, pin_table, read_table
 from brierlake.lakehouse.windows import Scope, Window, whole_months
 
-CHAMPION = "champion"
 _HEADLINE = ("brier", "brier_se", "expected_brier", "base_rate", "coverage")
 
 

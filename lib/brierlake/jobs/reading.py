@@ -12,12 +12,11 @@ from pyspark.sql import functions as F
 from brierlake.config import Config
 from brierlake.errors import ConfigError, StorageError
 from brierlake.jobs.report import read_tables, write_report
-from brierlake.jobs.run import Run, Say, start_run
+from brierlake.jobs.run import Run, Say, start_run, start_spark
 from brierlake.jobs.summary import summarise_report
 from brierlake.lakehouse.tables import is_there, read_table
 from brierlake.lakehouse.windows import Window, filter_condition, month_of
 from brierlake.report import Tables, judge
-from brierlake.session import start_session
 
 _RUN_COLUMNS = (
     "run_id", "action", "status", "started_at", "finished_at", "model_name", "model_version", "scope", "window_count",
@@ -76,9 +75,7 @@ def show_window(config: Config, *, window: str, say: Say, is_debug: bool) -> dic
 
 
 def _begin(config: Config, *, say: Say, is_debug: bool) -> Run:
-    say("Starting Spark")
-    spark = start_session(config.session, app_name=f"brierlake {config.job}", is_debug=is_debug)
-    return start_run(spark, config, say=say)
+    return start_run(start_spark(config, say=say, is_debug=is_debug), config, say=say)
 
 
 def _rows(

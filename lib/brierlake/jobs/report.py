@@ -9,8 +9,8 @@ from pyspark.sql import types as T
 
 from brierlake.config import ReferenceWindow
 from brierlake.errors import ConfigError, StorageError
-from brierlake.jobs.diagnose import CHAMPION
 from brierlake.jobs.run import Run
+from brierlake.lakehouse.diagnostics import CHAMPION
 from brierlake.lakehouse.tables import Table, is_there, read_table
 from brierlake.report import COMPARED, Tables, render_page
 

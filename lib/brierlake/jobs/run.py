@@ -16,6 +16,7 @@ from brierlake.lakehouse.ledger import append_records
 from brierlake.lakehouse.tables import STORAGE_FAULTS, Table, is_there, locate_table, reason_of
 from brierlake.report.speaker import Speaker
 from brierlake.schemas import RUNS
+from brierlake.session import start_session, storage_warning
 
 Say = Callable[[str], None]
 """Takes one line of progress."""
@@ -66,6 +67,15 @@ _ID_TIME = "%Y%m%dT%H%M%S.%f"
 def started_at(run_id: str) -> datetime:
     """Returns the time that a run id begins with."""
     return datetime.strptime(run_id.partition("-")[0], _ID_TIME).replace(tzinfo=UTC)
+
+
+def start_spark(config: Config, *, say: Say, is_debug: bool) -> SparkSession:
+    """Returns the session that a command works in, and warns of what its storage can't do."""
+    say("Starting Spark")
+    spark = start_session(config.session, app_name=f"brierlake {config.job}", is_debug=is_debug)
+    if warning := storage_warning(spark, config.lakehouse.root):
+        say(warning)
+    return spark
 
 
 def start_run(spark: SparkSession, config: Config, *, say: Say) -> Run:

@@ -17,6 +17,8 @@ from brierlake.lakehouse.predictions import is_conflict
 from brierlake.lakehouse.tables import STORAGE_FAULTS, Table, is_there, quoted, read_table, reason_of, replace_rows
 from brierlake.lakehouse.windows import Window, filter_condition
 
+CHAMPION, CHALLENGER = "champion", "challenger"
+"""Values of `role` in the tables of diagnostics."""
 Figures = Mapping[str, Any]
 """One row of the metrics table."""
 
@@ -91,6 +93,6 @@ def read_judged(spark: SparkSession, table: Table, *, job: str, grains: Collecti
     """Returns the champion's metrics as published, of these grains, by slice and over all rows."""
     if not grains or not is_there(spark, table):
         return []
-    rows = read_table(spark, table).where((F.col("job") == job) & (F.col("role") == "champion"))
+    rows = read_table(spark, table).where((F.col("job") == job) & (F.col("role") == CHAMPION))
     found = rows.where(F.col("model_name").isNull() & F.col("grain").isin(*grains)).collect()
     return [row.asDict() for row in found]
