@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+from PIL import Image, ImageOps
 from rich.console import Console
 from rich.text import Text
 
@@ -50,8 +50,10 @@ def photograph(browser: Any, address: str, *, to: Path, width: int, height: int 
     target = page.locator("svg").first if height is None else page
     shot = target.screenshot()
     context.close()
-    # few colours: a quarter of the size
-    Image.open(io.BytesIO(shot)).convert("RGB").quantize(COLOURS).save(to, optimize=True)
+    picture = Image.open(io.BytesIO(shot)).convert("RGB")
+    if height is None:
+        picture = picture.crop(ImageOps.invert(picture).getbbox())  # without the white beside it
+    picture.quantize(COLOURS).save(to, optimize=True)  # few colours: a quarter of the size
 
 
 def main(demo: Path) -> None:
