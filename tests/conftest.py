@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 
 from brierlake.config import SessionConfig
 from brierlake.session import start_session
-from tests.world import FAST_TO_START
+from tests.quick import FAST_TO_START
 
 
 @pytest.fixture(scope="session")

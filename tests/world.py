@@ -19,13 +19,10 @@ from brierlake.config import Config
 from brierlake.configfile import read_config
 from brierlake.jobs.run import Run, start_run
 from brierlake.lakehouse.tables import Table, read_version
+from tests.quick import FAST_TO_START
 
 DAYS = ["2024-01-30", "2024-01-31", "2024-02-01", "2024-02-02"]
 PER_DAY = 60
-FAST_TO_START = {
-    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=512m -XX:+UseSerialGC"
-}
-"""A thousand tiny Spark jobs: compiling them well costs more than it saves."""
 
 
 def make_rows() -> pd.DataFrame:
