@@ -88,10 +88,10 @@ def _score(run: Run, *, scope: Scope, asked: Asked) -> Scored:
     if plan.stale:
         validate_labels(run)
         scored = _publish(run, plan, asked=asked)
-    # labels of other windows may have landed: an incremental run looks at them all
     # what was staged by an earlier run keeps that run's id: such windows are looked at
     is_known = not scope.is_incremental and (scored.status == "unchanged" or run.config.publish == "direct")
     known = scored.plan.states_after(run.run_id) if is_known else None
+    # labels of other windows may have landed: an incremental run looks at them all
     whole = Scope() if scope.is_incremental else scope
     diagnosis = diagnose_windows(run, scope=whole, states=known, features=scored.plan.pin)
     scored = _judged(run, replace(scored, diagnosis=diagnosis))
