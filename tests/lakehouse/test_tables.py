@@ -35,6 +35,25 @@ def test_a_table_is_created_with_comments_layout_and_owner(spark: SparkSession, 
     assert (detail["properties"]["brierlake.job"], detail["properties"]["brierlake.format"]) == ("j", "1")
 
 
+@pytest.mark.parametrize("left", [[], [".00000000000000000000.json.0a1b.tmp"]], ids=["empty log", "unfinished commit"])
+def test_a_table_whose_maker_was_killed_is_made_all_the_same(
+    spark: SparkSession, table: Table, left: list[str]
+) -> None:
+    log = Path(table.name) / "_delta_log"
+    log.mkdir(parents=True)
+    for name in left:
+        (log / name).write_text("{", encoding="utf-8")
+    assert not is_there(spark, table)
+    create_table(spark, table, SPEC, job="j")
+    detail = spark.sql(f"DESCRIBE DETAIL {table.sql}").collect()[0]
+    assert (detail["partitionColumns"], detail["properties"]["brierlake.job"]) == (["window_start"], "j")
+    assert read_table(spark, table).schema["probability"].metadata["comment"].startswith("P(positive class)")
+    with pytest.raises(Exception, match="DELTA_VIOLATE_CONSTRAINT_WITH_VALUES"):
+        spark.sql(
+            f"INSERT INTO {table.sql} SELECT 1L, NULL, NULL, 1.5D, NULL, 'm', 1, 'r', 'run', 0L, current_timestamp()"
+        )
+
+
 @pytest.mark.parametrize(
     ("probability", "issue"),
     [("1.5D", "NULL"), ("CAST('NaN' AS DOUBLE)", "NULL"), ("-0.1D", "NULL"), ("NULL", "NULL"), ("0.5D", "'bad'")],

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,6 +101,8 @@ def create_table(spark: SparkSession, table: Table, spec: TableSpec, *, job: str
         if table.path is not None and _has_files(spark, table.path):
             raise StorageError.in_the_way(table.name)
         _create(spark, table, spec, job=job)
+        if table.path is not None and not is_there(spark, table):
+            _create_anew(spark, table, spec, job=job)
     validate_table(spark, table, spec, job=job)
 
 
@@ -111,13 +114,8 @@ def _has_files(spark: SparkSession, path: str) -> bool:
 
 
 def _create(spark: SparkSession, table: Table, spec: TableSpec, *, job: str | None) -> None:
-    properties = {
-        **spec.properties,
-        **{f"delta.constraints.{name}": check for name, check in spec.constraints.items()},
-        FORMAT_PROPERTY: str(FORMAT_VERSION),
-        **({JOB_PROPERTY: job} if job else {}),
-    }
-    listed = ", ".join(f"{quoted(name)} = {quoted(value)}" for name, value in properties.items())
+    constraints = {f"delta.constraints.{name}": check for name, check in spec.constraints.items()}
+    listed = _listed({**_properties(spec, job=job), **constraints})
     columns = ", ".join(f"`{name}`" for name in spec.partitioned_by)
     try:
         spark.sql(
@@ -128,6 +126,29 @@ def _create(spark: SparkSession, table: Table, spec: TableSpec, *, job: str | No
         if is_there(spark, table):  # another run came first; whether its shape is ours is looked at next
             return
         raise StorageError.failed("create", table.name, reason_of(error)) from error
+
+
+def _create_anew(spark: SparkSession, table: Table, spec: TableSpec, *, job: str | None) -> None:
+    """Creates a table whose maker was killed before the first commit: CREATE takes its empty log for a table.
+
+    Nothing here replaces what another run may have written meanwhile.
+    """
+    try:
+        rows = spark.createDataFrame([], schema=spec.schema)
+        rows.write.format("delta").mode("append").partitionBy(*spec.partitioned_by).save(table.path)
+        spark.sql(f"ALTER TABLE {table.sql} SET TBLPROPERTIES ({_listed(_properties(spec, job=job))})")
+        for name, check in spec.constraints.items():
+            spark.sql(f"ALTER TABLE {table.sql} ADD CONSTRAINT {name} CHECK ({check})")
+    except STORAGE_FAULTS as error:
+        raise StorageError.failed("create", table.name, reason_of(error)) from error
+
+
+def _properties(spec: TableSpec, *, job: str | None) -> dict[str, str]:
+    return {**spec.properties, FORMAT_PROPERTY: str(FORMAT_VERSION), **({JOB_PROPERTY: job} if job else {})}
+
+
+def _listed(properties: Mapping[str, str]) -> str:
+    return ", ".join(f"{quoted(name)} = {quoted(value)}" for name, value in properties.items())
 
 
 def validate_table(spark: SparkSession, table: Table, spec: TableSpec, *, job: str | None) -> None:
