@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from brierlake.brier import ClusterSums, merge_cells, murphy_curve, paired_difference, tally_cells
+from brierlake.jobs.diagnose import pin_labels
 from brierlake.jobs.pairing import MODELS, ROLES, SUMS, paired_rows, sum_differences
 from brierlake.jobs.run import Run
 from brierlake.lakehouse.diagnostics import (
@@ -24,7 +25,7 @@ from brierlake.lakehouse.diagnostics import (
     replace_part,
 )
 from brierlake.lakehouse.labels import as_utc, read_outcomes, with_outcomes
-from brierlake.lakehouse.tables import create_table, is_there, pin_table, quoted, read_table
+from brierlake.lakehouse.tables import create_table, is_there, quoted, read_table
 from brierlake.lakehouse.windows import Window, filter_condition, month_of
 from brierlake.schemas import COMPARE
 
@@ -99,11 +100,10 @@ def _paired(run: Run, windows: list[Window]) -> list[dict[str, Any]]:
         read_table(run.spark, table).where(filter_condition(windows)) for table in (run.predictions, run.challengers)
     ]
     rows = paired_rows(*sides, key=run.config.features.key, cluster=run.config.diagnostics.cluster)
-    labels = run.config.labels
-    if labels is None:
+    labels, pin = run.config.labels, pin_labels(run)
+    if labels is None or pin is None:
         rows = rows.withColumn("outcome", F.lit(None).cast("int"))
     else:
-        pin = pin_table(run.spark, run.silver(labels.table or run.config.features.table), setting="labels.table")
         outcomes = read_outcomes(run.spark, pin, labels, run.config.features, as_of=run.started_at)
         rows = rows.transform(with_outcomes, outcomes, key=run.config.features.key)
     return [row.asDict() for row in rows.transform(sum_differences).collect()]

@@ -110,7 +110,7 @@ def _answer(run: Run, *, scope: Scope, as_of: datetime) -> Diagnosis:
         states=states,
         made={},
         stale=tuple(states),
-        labels=_pin_labels(run),
+        labels=pin_labels(run),
         as_of=as_of,
     )
     return Diagnosis(
@@ -123,7 +123,7 @@ def _answer(run: Run, *, scope: Scope, as_of: datetime) -> Diagnosis:
 
 
 def _count_labels(run: Run) -> LabelCounts | None:
-    labels, pin = run.config.labels, _pin_labels(run)
+    labels, pin = run.config.labels, pin_labels(run)
     if labels is None or pin is None or labels.table is None:
         return None
     predictions = read_table(run.spark, run.predictions)
@@ -169,7 +169,7 @@ def diagnose_windows(
         is_forced=is_forced,
         states=states,
         made=find_made(published),
-        pin=features if features and run.config.labels and run.config.labels.table is None else _pin_labels(run),
+        pin=pin_labels(run, features=features),
         role=role,
         predictions=predictions or run.predictions,
     )
@@ -207,9 +207,18 @@ def _labels_table(run: Run, labels: LabelsConfig) -> Table:
     return run.silver(labels.table or run.config.features.table)
 
 
-def _pin_labels(run: Run) -> Pin | None:
+def pin_labels(run: Run, *, features: Pin | None = None) -> Pin | None:
+    """Returns the labels table at one version; null: the config has no labels.
+
+    Args:
+        features: The features that are pinned already, for labels that are beside them; null: the latest version.
+    """
     labels = run.config.labels
-    return pin_table(run.spark, _labels_table(run, labels), setting="labels.table") if labels else None
+    if labels is None:
+        return None
+    if features is not None and labels.table is None:
+        return features
+    return pin_table(run.spark, _labels_table(run, labels), setting="labels.table")
 
 
 def _find_task(

@@ -38,9 +38,12 @@ class Plan:
     def states_after(self, run_id: str) -> Mapping[Window, WindowState]:
         """What the windows of the scope hold once this run has published the stale ones."""
         kept = {window: state for window, state in self.states.items() if window not in self.stale}
-        ours = WindowState(rows=0, run_id=run_id, recipe=self.recipe, features_version=self.pin.version, is_mixed=False)
-        counted = {window: self.rows_by_window.get(window, 0) for window in self.stale}
-        return kept | {window: replace(ours, rows=rows) for window, rows in counted.items() if rows}
+        ours = {
+            window: WindowState(rows, run_id, self.recipe, self.pin.version, is_mixed=False)
+            for window in self.stale
+            if (rows := self.rows_by_window.get(window, 0))
+        }
+        return kept | ours
 
     @property
     def current_count(self) -> int:

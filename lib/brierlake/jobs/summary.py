@@ -86,12 +86,13 @@ def summarise_plan_only(run: Run, plan: Plan, checked: Checked | None) -> dict[s
 
 
 def _checked_facts(checked: Checked | None) -> dict[str, Any]:
-    contract = checked.contract if checked else None
+    if checked is None:
+        return dict.fromkeys(("model_digest", "features", "casts", "environment"))
     return {
-        "model_digest": checked.digest if checked else None,
-        "features": list(contract.features) if contract else None,
-        "casts": dict(contract.casts) if contract else None,
-        "environment": [vars(each) for each in checked.differences.packages] if checked else None,
+        "model_digest": checked.digest,
+        "features": list(checked.contract.features),
+        "casts": dict(checked.contract.casts),
+        "environment": [vars(each) for each in checked.differences.packages],
     }
 
 
