@@ -8,7 +8,6 @@ needed, and what others need for a Brier score and a table of 20 bins on the sam
 import argparse
 import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
@@ -24,6 +23,7 @@ from sklearn.metrics import brier_score_loss
 from brierlake.brier import compute_cells, compute_metrics, judge_cells
 from brierlake.config import SessionConfig
 from brierlake.session import start_session
+from tests.benchmarks.measure import in_turn, measured, ratios, spread
 
 SIZES = {"small": 2_000_000, "100m": 100_000_000, "1b": 1_000_000_000}
 
@@ -35,12 +35,6 @@ def write_rows(spark: SparkSession, path: str, n: int) -> DataFrame:
     rows = rows.withColumn("outcome", (F.rand(3) < F.pow("probability", F.lit(1.1))).cast("int"))
     rows.write.mode("overwrite").parquet(path)
     return spark.read.parquet(path)
-
-
-def timed(work: Callable[[], Any]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
 
 
 def bare(rows: DataFrame) -> None:
@@ -58,30 +52,23 @@ def compare_passes(rows: DataFrame, rounds: int) -> None:
         "cells, one key": lambda: drain(compute_cells(rows, by=[])),
         "cells, 30 keys": lambda: drain(compute_cells(rows, by=["day"])),
     }
-    for road in roads.values():
-        road()
-    seconds: dict[str, list[float]] = {name: [] for name in roads}
-    for _ in range(rounds):
-        for name, road in roads.items():
-            seconds[name].append(timed(road))
+    costs = in_turn(roads, rounds=rounds)
     base, *others = roads
-    print(f"{base}: median {statistics.median(seconds[base]):.2f} s of {rounds} rounds")
+    print(f"{base}: {spread(each.seconds for each in costs[base])} s in {rounds} rounds")
     for name in others:
-        ratios = sorted(one / other for one, other in zip(seconds[name], seconds[base], strict=True))
-        told = f"min {ratios[0]:.2f}  median {statistics.median(ratios):.2f}  max {ratios[-1]:.2f}"
-        print(f"{name}: median {statistics.median(seconds[name]):.2f} s, ratio {told}")
+        print(f"{name}: {spread(each.seconds for each in costs[name])} s, ratio {ratios(costs[name], costs[base])}")
 
 
 def time_keys(spark: SparkSession, rows: DataFrame) -> None:
     cells = compute_cells(rows, by=[]).withColumn("key", F.lit(1)).toArrow()
     judge_cells(cells, by=["key"])
-    runs = [timed(lambda: judge_cells(cells, by=["key"])) for _ in range(5)]
+    runs = [measured(lambda: judge_cells(cells, by=["key"])).seconds for _ in range(5)]
     print(f"all metrics of one key ({cells.num_rows:,} cells): {1000 * statistics.median(runs):.1f} ms")
     many = spark.createDataFrame(cells.drop_columns("key")).crossJoin(
         spark.range(10_000).select(F.col("id").alias("key"))
     )
     few = many.where(F.col("cell_id") % 40_000_000 == 0)
-    seconds = timed(lambda: drain(compute_metrics(few, by=["key"])))
+    seconds = measured(lambda: drain(compute_metrics(few, by=["key"]))).seconds
     print(f"10,000 keys inside Spark: {seconds:.1f} s, {seconds / 10:.2f} ms a key; none of them met on the driver")
 
 
@@ -123,16 +110,16 @@ def by_sklearn(rows: DataFrame) -> None:
 
 def compare_others(rows: DataFrame, path: str, *, can_collect: bool) -> None:
     print(
-        f"ours (all cells, all metrics): {timed(lambda: compute_metrics(compute_cells(rows, by=[]), by=[]).collect()):.1f} s"
+        f"ours (all cells, all metrics): {measured(lambda: compute_metrics(compute_cells(rows, by=[]), by=[]).collect()).seconds:.1f} s"
     )
     for name, work in (("duckdb", by_duckdb), ("polars", by_polars)):
         if find_spec(name) is None:
             print(f"{name}: not installed")
             continue
         work(path)
-        print(f"{name} (Brier and 20 bins): {timed(lambda work=work: work(path)):.1f} s")
+        print(f"{name} (Brier and 20 bins): {measured(lambda work=work: work(path)).seconds:.1f} s")
     if can_collect:
-        print(f"scikit-learn after collecting (Brier and 20 bins): {timed(lambda: by_sklearn(rows)):.1f} s")
+        print(f"scikit-learn after collecting (Brier and 20 bins): {measured(lambda: by_sklearn(rows)).seconds:.1f} s")
     else:
         print("scikit-learn after collecting: not tried, the rows don't fit the driver")
 
@@ -149,11 +136,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=asked.folder) as folder:
         path = f"{folder}/rows"
         n = SIZES[asked.size]
-        seconds = timed(lambda: write_rows(spark, path, n))
+        seconds = measured(lambda: write_rows(spark, path, n)).seconds
         rows = spark.read.parquet(path)
         print(f"{n:,} rows, written in {seconds:.0f} s", flush=True)
         if asked.size == "1b":
-            seconds = timed(lambda: compute_metrics(compute_cells(rows, by=["day"]), by=["day"]).collect())
+            seconds = measured(lambda: compute_metrics(compute_cells(rows, by=["day"]), by=["day"]).collect()).seconds
             print(f"30 days diagnosed in {seconds:.0f} s; {driver_memory(spark)}")
             return
         compare_passes(rows, asked.rounds)

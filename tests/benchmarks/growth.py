@@ -1,14 +1,13 @@
 """How a run grows: with rows, features, keys (windows x slices) and versions in the registry; time and driver memory.
 
-Run with `python -m tests.benchmarks.growth [--rows 1000000,4000000] [--features 5,20,100] [--keys 10,100,1000]
-[--versions 10,100,1000] [--plot growth.png]`. Each point is the second of two forced runs (the first warms up). Driver
-memory is what the JVM's heap held after a collection, at its highest between runs, and this Python process's peak.
+Run with `python -m tests.benchmarks.growth [--rows 1000000,4000000] [--features 5,20,100] [--keys 11,110,1100]
+[--versions 10,100] [--plot growth.png]`. Each point is the second of two forced runs (the first warms up). Driver
+memory is what the JVM's heap holds after the run and a collection, and this Python process's peak.
 """
 
 import argparse
 import resource
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +20,11 @@ from pyspark.sql import functions as F
 from brierlake.config import DiagnosticsConfig, SessionConfig
 from brierlake.registry import connect, resolve_model
 from brierlake.session import start_session
-from tests.benchmarks.measure import machine
-from tests.benchmarks.whole_job import config_of, log_model, run_ours, write_features
+from tests.benchmarks.measure import machine, measured
+from tests.benchmarks.whole_job import WIDTH, config_of, log_model, run_ours, write_features
 from tests.world import log_version
 
-FEW, NARROW, SHORT = 400_000, 20, 30
+FEW = 400_000
 GROUPS = 10
 
 
@@ -48,17 +47,15 @@ def heap_in_use(spark: SparkSession) -> float:
 
 def point(spark: SparkSession, size: int, work: Callable[[], object]) -> Point:
     work()
-    begun = time.perf_counter()
-    work()
-    seconds = time.perf_counter() - begun
+    seconds = measured(work).seconds
     python = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return Point(size, seconds, heap_in_use(spark), python)
 
 
-def by_shape(spark: SparkSession, size: int, *, rows: int = FEW, width: int = NARROW, days: int = SHORT) -> Point:
+def by_shape(spark: SparkSession, size: int, *, rows: int = FEW, width: int = WIDTH) -> Point:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_features(spark, f"{folder}/lake/silver/features", rows, width=width, days=days)
+        write_features(spark, f"{folder}/lake/silver/features", rows, width=width)
         log_model(folder, "lr", width=width)
         config = config_of(folder, "lr")
         return point(spark, size, lambda: run_ours(spark, config))

@@ -9,8 +9,9 @@ import argparse
 import logging
 import statistics
 import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import mlflow
@@ -20,21 +21,15 @@ import pyarrow as pa
 from mlflow.models import infer_signature
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from sklearn.base import ClassifierMixin
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.linear_model import LogisticRegression
 
 from brierlake.config import SessionConfig
 from brierlake.model import build_contract, build_udf, prepare_adapter, with_predictions
 from brierlake.session import start_session
-from tests.benchmarks.measure import Cost, measured
+from tests.benchmarks.measure import Cost, in_turn, ratios
+from tests.benchmarks.whole_job import MODELS
 
 BATCH = "spark.sql.execution.arrow.maxRecordsPerBatch"
 SPARKS_OWN = 10_000
-MODELS: dict[str, Callable[[], ClassifierMixin]] = {
-    "lr": LogisticRegression,
-    "hgb": lambda: HistGradientBoostingClassifier(max_iter=100, early_stopping=False),
-}
 
 
 @dataclass(frozen=True)
@@ -106,11 +101,6 @@ def arrow(adapter_path: Path, features: DataFrame) -> DataFrame:
     return features.mapInArrow(scored, "id long, probability double, issue string")
 
 
-def seconds(frame: DataFrame) -> Cost:
-    """Returns wall and CPU seconds of scoring all rows."""
-    return measured(lambda: frame.write.format("noop").mode("overwrite").save())
-
-
 def table(spark: SparkSession, *, rows: int, width: int, partitions: int) -> DataFrame:
     columns = [F.rand(k).alias(f"f{k}") for k in range(width)]
     features = spark.range(0, rows, 1, partitions).select("id", *columns).cache()
@@ -137,33 +127,22 @@ def measure(spark: SparkSession, args: argparse.Namespace, folder: Path) -> None
                 Road("adapter, 1 % of rows with a null", spoiled, args.batch),
                 Road("arrow", arrow(folder / f"{path.name}_0.0" / "adapter", features), args.batch),
             ]
-        for road in roads:
-            run(spark, replace(road, frame=road.frame.limit(20_000)))
-        taken: dict[str, list[Cost]] = {road.label: [] for road in roads}
-        for _ in range(args.rounds):
-            for road in roads:
-                taken[road.label].append(run(spark, road))
+        taken = in_turn({road.label: partial(run, spark, road) for road in roads}, rounds=args.rounds)
         print(f"\n{kind}, {args.rows:,} rows x {args.features} doubles, {args.rounds} rounds in turn: min median max")
         report(taken, rows=args.rows, naive=roads[0].label, bound=roads[3].label)
 
 
-def run(spark: SparkSession, road: Road) -> Cost:
+def run(spark: SparkSession, road: Road) -> None:
     spark.conf.set(BATCH, road.batch)
-    return seconds(road.frame)
+    road.frame.write.format("noop").mode("overwrite").save()
 
 
 def report(taken: dict[str, list[Cost]], *, rows: int, naive: str, bound: str) -> None:
     for label, runs in taken.items():
         speed = statistics.median(rows / each.seconds / 1e3 for each in runs)
         cpu = statistics.median(each.cpu / rows * 1e6 for each in runs)
-        ratios = "   ".join(f"{spread(taken[other], runs)} x {other.split()[0]}" for other in (naive, bound))
-        print(f"  {label:<44} {speed:7,.0f}k rows/s  {ratios}   CPU {cpu:5.1f} s a million rows")
-
-
-def spread(others: list[Cost], runs: list[Cost]) -> str:
-    """Returns how many times faster than the other road of the same round."""
-    ratios = sorted(other.seconds / own.seconds for other, own in zip(others, runs, strict=True))
-    return f"{ratios[0]:.2f} {statistics.median(ratios):.2f} {ratios[-1]:.2f}"
+        faster = "   ".join(f"{ratios(taken[other], runs)} x {other.split()[0]}" for other in (naive, bound))
+        print(f"  {label:<44} {speed:7,.0f}k rows/s  {faster}   CPU {cpu:5.1f} s a million rows")
 
 
 def main() -> None:

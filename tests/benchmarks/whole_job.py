@@ -40,7 +40,6 @@ WIDTH = 20
 BATCH = 50_000
 MODELS = {
     "lr": LogisticRegression,
-    "small": LogisticRegression,
     "hgb": lambda: HistGradientBoostingClassifier(max_iter=100, early_stopping=False),
 }
 
@@ -175,9 +174,10 @@ def _crossover(found: dict[int, dict[str, float]], name: str) -> str:
 
 
 def fixed_cost(spark: SparkSession, folder: Path, *, rounds: int) -> list[str]:
+    folder.mkdir()
+    log_model(folder, "lr")
+    config = config_of(folder, "lr")
     write_features(spark, f"{folder}/lake/silver/features", 1000)
-    log_model(folder, "small")
-    config = config_of(folder, "small")
     counted = spark.sparkContext._jsc.sc().dagScheduler()
     jobs: dict[str, list[int]] = {}
 
@@ -220,7 +220,7 @@ def main() -> None:
         for kind in given.models.split(","):
             print(compare(spark, folder, kind, rounds=given.rounds), flush=True)
         print("\n| what | seconds | Spark jobs |\n|---|---|---|")
-        print("\n".join(fixed_cost(spark, folder, rounds=given.rounds)), flush=True)
+        print("\n".join(fixed_cost(spark, folder / "small", rounds=given.rounds)), flush=True)
         if find_spec("deltalake") is None:
             print("\nOne process: not compared, the extra `bench` isn't installed.")
             return
