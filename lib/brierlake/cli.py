@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import wraps
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Any, ParamSpec
 
 import click
@@ -111,6 +110,15 @@ def _escaped(text: str) -> str:
     return text.replace("[", "\\[")
 
 
+def _answer(
+    room: str, function: str, *, config_path: str, overrides: tuple[str, ...], terminal: Terminal, **options: Any
+) -> None:
+    """Shows what a function of a module in `jobs` returns; imported by now only: --help mustn't wait for Spark."""
+    config = read_config(config_path, overrides=overrides)
+    run = getattr(import_module(f"brierlake.jobs.{room}"), function)
+    terminal.show(run(config, say=terminal.say, is_debug=terminal.is_debug, **options))
+
+
 def _hush() -> None:
     warnings.simplefilter("ignore")
     for name in ("mlflow", "alembic", "py4j", "pyspark"):
@@ -134,10 +142,9 @@ def main() -> None:
 @_EMPTY
 @_ACCEPT
 @_outputs
-def score(*, config_path: str, overrides: tuple[str, ...], terminal: Terminal, **options: Any) -> None:
+def score(**given: Any) -> None:
     """Score the windows that need it, publish them, and diagnose."""
-    config = read_config(config_path, overrides=overrides)
-    terminal.show(_commands().run_score(config, say=terminal.say, is_debug=terminal.is_debug, **options))
+    _answer("commands", "run_score", **given)
 
 
 @main.command()
@@ -148,10 +155,9 @@ def score(*, config_path: str, overrides: tuple[str, ...], terminal: Terminal, *
 @_INCREMENTAL
 @_EMPTY
 @_outputs
-def plan(*, config_path: str, overrides: tuple[str, ...], terminal: Terminal, **options: Any) -> None:
+def plan(**given: Any) -> None:
     """Say which version would score which windows, and write nothing."""
-    config = read_config(config_path, overrides=overrides)
-    terminal.show(_commands().run_plan(config, say=terminal.say, is_debug=terminal.is_debug, **options))
+    _answer("commands", "run_plan", **given)
 
 
 @main.command()
@@ -162,10 +168,9 @@ def plan(*, config_path: str, overrides: tuple[str, ...], terminal: Terminal, **
 @_FORCE
 @click.option("--as-of", metavar="TIME", help="Answer by the labels known then (UTC), and write nothing.")
 @_outputs
-def diagnose(*, config_path: str, overrides: tuple[str, ...], terminal: Terminal, **options: Any) -> None:
+def diagnose(**given: Any) -> None:
     """Judge the predictions by the labels known so far."""
-    config = read_config(config_path, overrides=overrides)
-    terminal.show(_commands().run_diagnose(config, say=terminal.say, is_debug=terminal.is_debug, **options))
+    _answer("commands", "run_diagnose", **given)
 
 
 @main.command()
@@ -174,10 +179,9 @@ def diagnose(*, config_path: str, overrides: tuple[str, ...], terminal: Terminal
 @click.option("--retain-days", default=7, show_default=True, help="Versions of the last days stay readable.")
 @click.option("--dry-run", "is_dry_run", is_flag=True, help="Only say how many files there are.")
 @_outputs
-def maintain(*, config_path: str, overrides: tuple[str, ...], terminal: Terminal, **options: Any) -> None:
+def maintain(**given: Any) -> None:
     """Put small files of the job's own tables together, and remove what is no longer needed."""
-    config = read_config(config_path, overrides=overrides)
-    terminal.show(_commands().run_maintain(config, say=terminal.say, is_debug=terminal.is_debug, **options))
+    _answer("commands", "run_maintain", **given)
 
 
 @main.command()
@@ -185,10 +189,9 @@ def maintain(*, config_path: str, overrides: tuple[str, ...], terminal: Terminal
 @_SET
 @click.option("--output", metavar="FILE", help="Where it goes; without it report.path, or JOB-report.html.")
 @_outputs
-def report(*, config_path: str, overrides: tuple[str, ...], terminal: Terminal, **options: Any) -> None:
+def report(**given: Any) -> None:
     """Write one HTML page from the tables: can the probabilities be trusted, and why (not)."""
-    config = read_config(config_path, overrides=overrides)
-    terminal.show(_reading().run_report(config, say=terminal.say, is_debug=terminal.is_debug, **options))
+    _answer("reading", "run_report", **given)
 
 
 @main.command()
@@ -196,10 +199,9 @@ def report(*, config_path: str, overrides: tuple[str, ...], terminal: Terminal, 
 @_SET
 @click.option("--most", default=15, show_default=True, type=click.IntRange(min=1), help="How many.")
 @_outputs
-def runs(*, config_path: str, overrides: tuple[str, ...], terminal: Terminal, **options: Any) -> None:
+def runs(**given: Any) -> None:
     """List the latest runs that wrote something or failed."""
-    config = read_config(config_path, overrides=overrides)
-    terminal.show(_reading().list_runs(config, say=terminal.say, is_debug=terminal.is_debug, **options))
+    _answer("reading", "list_runs", **given)
 
 
 @main.command()
@@ -207,10 +209,9 @@ def runs(*, config_path: str, overrides: tuple[str, ...], terminal: Terminal, **
 @_SET
 @click.option("--run", "run_id", metavar="ID", help="The run that looked; without it the last one.")
 @_outputs
-def candidates(*, config_path: str, overrides: tuple[str, ...], terminal: Terminal, **options: Any) -> None:
+def candidates(**given: Any) -> None:
     """List the versions that were looked at: which one was chosen, and why not the others."""
-    config = read_config(config_path, overrides=overrides)
-    terminal.show(_reading().list_candidates(config, say=terminal.say, is_debug=terminal.is_debug, **options))
+    _answer("reading", "list_candidates", **given)
 
 
 @main.command()
@@ -218,10 +219,9 @@ def candidates(*, config_path: str, overrides: tuple[str, ...], terminal: Termin
 @_CONFIG
 @_SET
 @_outputs
-def show(*, config_path: str, overrides: tuple[str, ...], terminal: Terminal, **options: Any) -> None:
+def show(**given: Any) -> None:
     """Show what WINDOW (2013-12-31, or a month: 2013-12) holds, who made it, and what it is worth."""
-    config = read_config(config_path, overrides=overrides)
-    terminal.show(_reading().show_window(config, say=terminal.say, is_debug=terminal.is_debug, **options))
+    _answer("reading", "show_window", **given)
 
 
 @main.command()
@@ -229,10 +229,9 @@ def show(*, config_path: str, overrides: tuple[str, ...], terminal: Terminal, **
 @_SET
 @click.option("--dry-run", "is_dry_run", is_flag=True, help="Say what would be done, and do nothing.")
 @_outputs
-def promote(*, config_path: str, overrides: tuple[str, ...], terminal: Terminal, **options: Any) -> None:
+def promote(**given: Any) -> None:
     """Give an alias to the challenger where the comparison supports it; say why or why not."""
-    config = read_config(config_path, overrides=overrides)
-    terminal.show(_commands().run_promote(config, say=terminal.say, is_debug=terminal.is_debug, **options))
+    _answer("commands", "run_promote", **given)
 
 
 @main.command()
@@ -291,15 +290,6 @@ def demo(*, folder: str, terminal: Terminal) -> None:
     """Build a lakehouse of 336,776 real flights, train nine models, score five months and judge them."""
     demo_room = import_module("brierlake.jobs.demo")
     demo_room.run_demo(Path(folder), say=terminal.say, show=terminal.show, is_debug=terminal.is_debug)
-
-
-def _reading() -> ModuleType:
-    return import_module("brierlake.jobs.reading")
-
-
-def _commands() -> ModuleType:
-    """Imported when a command runs: --help and a faulty config shouldn't wait for Spark and MLflow."""
-    return import_module("brierlake.jobs.commands")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """How a run grows: with rows, features, keys (windows x slices) and versions in the registry; time and driver memory.
 
 Run with `python -m tests.benchmarks.growth [--rows 1000000,4000000] [--features 5,20,100] [--keys 11,110,1100]
-[--versions 10,100] [--plot growth.png]`. Each point is the second of two forced runs (the first warms up). Driver
-memory is what the JVM's heap holds after the run and a collection, and this Python process's peak.
+[--versions 10,100] [--plot growth.png]`. Each point is the second of two forced runs (the first warms up), and from
+MANY rows on the only one. Driver memory is what the JVM's heap holds after the run and a collection, and this Python
+process's peak so far.
 """
 
 import argparse
@@ -17,14 +18,14 @@ import matplotlib.pyplot as plt
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from brierlake.config import DiagnosticsConfig, SessionConfig
+from brierlake.config import DiagnosticsConfig, ModelConfig, SessionConfig
 from brierlake.registry import connect, resolve_model
 from brierlake.session import start_session
 from tests.benchmarks.measure import machine, measured
+from tests.benchmarks.registry import filled_registry
 from tests.benchmarks.whole_job import WIDTH, config_of, log_model, run_ours, write_features
-from tests.world import log_version
 
-FEW = 400_000
+FEW, MANY = 400_000, 10_000_000
 GROUPS = 10
 
 
@@ -45,8 +46,9 @@ def heap_in_use(spark: SparkSession) -> float:
     return float(runtime.totalMemory() - runtime.freeMemory()) / 2**20
 
 
-def point(spark: SparkSession, size: int, work: Callable[[], object]) -> Point:
-    work()
+def point(spark: SparkSession, size: int, work: Callable[[], object], *, is_warm: bool = False) -> Point:
+    if not is_warm:
+        work()
     seconds = measured(work).seconds
     python = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return Point(size, seconds, heap_in_use(spark), python)
@@ -58,7 +60,7 @@ def by_shape(spark: SparkSession, size: int, *, rows: int = FEW, width: int = WI
         write_features(spark, f"{folder}/lake/silver/features", rows, width=width)
         log_model(folder, "lr", width=width)
         config = config_of(folder, "lr")
-        return point(spark, size, lambda: run_ours(spark, config))
+        return point(spark, size, lambda: run_ours(spark, config), is_warm=rows >= MANY)
 
 
 def by_keys(spark: SparkSession, size: int) -> Point:
@@ -78,22 +80,30 @@ def by_keys(spark: SparkSession, size: int) -> Point:
 
 
 def by_versions(spark: SparkSession, size: int) -> Point:
-    """Choosing the best of so many versions, in a SQLite-backed registry."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        log_model(folder, "lr")
-        config = config_of(folder, "lr")
-        for _ in range(size - 1):
-            log_version(folder, "lr", brier=[0.3, 0.25], strength=1.0)
-        return point(spark, size, lambda: resolve_model(connect(config.mlflow), config.model))
+    """Choosing the best of so many versions, on an MLflow server."""
+    with filled_registry(("lr",), versions=size) as config:
+        return point(spark, size, lambda: resolve_model(connect(config), ModelConfig(names=("lr",))))
 
 
 def draw(found: dict[str, list[Point]], path: str) -> None:
-    figure, axes = plt.subplots(1, len(found), figsize=(3.4 * len(found), 3), layout="constrained")
-    for axis, (what, points) in zip(axes, found.items(), strict=True):
-        axis.loglog([each.size for each in points], [each.seconds for each in points], "o-", color="#2f6db3")
-        axis.set(xlabel=what, ylabel="seconds")
-        axis.grid(alpha=0.3)
+    """Seconds above, memory below; a dotted line grows as its size does."""
+    figure, axes = plt.subplots(
+        2, len(found), figsize=(3.2 * len(found), 5), layout="constrained", sharex="col", sharey="row", squeeze=False
+    )
+    for (above, below), (what, points) in zip(axes.T, found.items(), strict=True):
+        sizes = [each.size for each in points]
+        above.loglog(sizes, [each.seconds for each in points], "o-", color="#2f6db3")
+        linear = [points[-1].seconds * each / sizes[-1] for each in sizes]
+        above.loglog(sizes, linear, ":", color="#888888", label="linear" if above is axes[0][0] else None)
+        below.loglog(sizes, [each.heap for each in points], "s-", color="#b3572f", label="JVM heap after a collection")
+        below.loglog(sizes, [each.python for each in points], "^-", color="#5b8f3a", label="Python, peak so far")
+        below.set(xlabel=what)
+        for axis in (above, below):
+            axis.grid(alpha=0.3)
+    axes[0][0].set(ylabel="seconds", ylim=(0.1, None))
+    axes[1][0].set(ylabel="driver memory, MiB", ylim=(10, None))
+    axes[0][0].legend(frameon=False)
+    axes[1][0].legend(frameon=False)
     figure.savefig(path, dpi=120)
 
 

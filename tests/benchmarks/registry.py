@@ -8,7 +8,8 @@ import logging
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import mlflow
@@ -40,21 +41,29 @@ def measure(label: str, choose: Callable[[], float | None]) -> tuple[str, float 
     return label, value, len(calls), seconds
 
 
-def main(name_count: int, version_count: int) -> None:
-    logging.getLogger("mlflow").setLevel(logging.WARNING)
+@contextmanager
+def filled_registry(names: tuple[str, ...], *, versions: int) -> Iterator[MlflowConfig]:
+    """A server of its own, with so many versions under each name; one of them has files."""
     inputs = np.random.default_rng(7).normal(size=(50, 2))
     model = LogisticRegression().fit(inputs, inputs[:, 0] > 0)
-    names = tuple(f"model-{place}" for place in range(name_count))
     with tempfile.TemporaryDirectory() as folder, running_server(Path(folder)) as server:
-        client = connect(MlflowConfig(tracking_uri=server.uri, timeout_seconds=60))
+        config = MlflowConfig(tracking_uri=server.uri, timeout_seconds=60)
         files = Path(folder) / "model"
         signature = infer_signature(inputs, np.array([0.5]))
         mlflow.sklearn.save_model(model, str(files), signature=signature, pip_requirements=["scikit-learn"])
-        fill_names(client, server.database, names, versions=version_count, files=files)
+        fill_names(connect(config), server.database, names, versions=versions, files=files)
+        yield config
+
+
+def main(name_count: int, version_count: int) -> None:
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    names = tuple(f"model-{place}" for place in range(name_count))
+    with filled_registry(names, versions=version_count) as config:
+        client = connect(config)
         rules = {rule: ModelConfig(names=names, rule=rule) for rule in ("last_step", "last_logged")}
         rows = [
-            measure(rule, lambda config=config: resolve_model(client, config).metric_value)
-            for rule, config in rules.items()
+            measure(rule, lambda chosen=chosen: resolve_model(client, chosen).metric_value)
+            for rule, chosen in rules.items()
         ]
         rows.append(measure("naive", lambda: resolve_naively(client, names)))
     slowest = rows[-1][3]

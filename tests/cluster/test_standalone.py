@@ -1,7 +1,10 @@
 """spark-submit of a checkout to a real standalone cluster: neither driver nor workers have brierlake installed."""
 
 import os
+import re
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +12,7 @@ import pytest
 
 from tests.cluster.conftest import Flights
 from tests.cluster.processes import (
+    ROOT,
     Cluster,
     alive_workers,
     clean_environment,
@@ -65,3 +69,35 @@ def test_a_worker_killed_while_it_publishes_changes_nothing(
         assert job.finish()["status"] == "published"
         job.wait_for("failed because while it was being computed, its executor exited", job.err, after=before)
     flights.assert_same_as_local("survived")
+
+
+def packed_environment(folder: Path) -> Path:
+    """Does what conf/cluster.yml says, in its own words."""
+    told = (ROOT / "conf" / "cluster.yml").read_text(encoding="utf-8")
+    words = re.search(r"^#   (python3 -m venv env.*?)^#   spark-submit", told, re.MULTILINE | re.DOTALL)
+    assert words is not None
+    script = re.sub("^#   ", "", words.group(1), flags=re.MULTILINE)
+    (folder / "conf").symlink_to(ROOT / "conf")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    subprocess.run(["bash", "-euxc", script], cwd=folder, env=clean_environment(PATH=path), check=True)
+    return folder / "env.tar.gz"
+
+
+def test_executors_take_their_packages_from_an_archive(
+    flights: Flights, cluster: Cluster, bare_python: str, tmp_path: Path
+) -> None:
+    archive = packed_environment(tmp_path)
+    with submitted(
+        "--archives",
+        f"{archive}#env",
+        *SCORE,
+        "--set",
+        "lakehouse.gold=archived",
+        master=cluster.master,
+        python="./env/bin/python",  # in the executor's own folder: nothing but the archive can have put it there
+        conf={"spark.pyspark.driver.python": bare_python},
+        environment=clean_environment(**flights.variables),
+        folder=tmp_path,
+    ) as job:
+        assert job.finish()["status"] == "published"
+    flights.assert_same_as_local("archived")
