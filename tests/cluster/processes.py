@@ -18,13 +18,13 @@ from typing import Any
 
 import pyspark
 
+from tests.quick import QUICK_JVM
+
 ROOT = Path(__file__).parents[2]
 SPARK_HOME = Path(pyspark.__file__).parent
 LOOPBACK = "127.0.0.1"
 PROPERTIES = "conf/spark-defaults.conf"
 _DEADLINE_SECONDS = 90
-_QUICK = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-"""Short lives: compiling well costs more than it saves."""
 
 
 def free_port() -> int:
@@ -183,8 +183,8 @@ def submit_command(
         "spark.pyspark.python": python,
         "spark.driver.host": LOOPBACK,
         "spark.driver.memory": "1g",
-        "spark.driver.extraJavaOptions": _QUICK,
-        "spark.executor.extraJavaOptions": _QUICK,
+        "spark.driver.extraJavaOptions": QUICK_JVM,
+        "spark.executor.extraJavaOptions": QUICK_JVM,
         "spark.executor.memory": "768m",
         "spark.ui.enabled": "false",
         "spark.sql.shuffle.partitions": "2",
