@@ -25,6 +25,7 @@ _THRESHOLDS: Final = (*_TOWARDS_ZERO, *_TOWARDS_ONE)
 # m up to and including each threshold, and above the last
 _SCALES: Final = (1e9, 1e10, 1e9, 1e8, 1e7, 1e6, 1e5, 1e4, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e9)
 _MIDDLE: Final = _SCALES.index(1e3)
+_NEAR_EDGE: Final = 1e-5
 
 
 def cell_of(probability: FloatArray) -> tuple[IntArray, FloatArray]:
@@ -107,7 +108,9 @@ def rough_step_column(probability: Column, scale: Column) -> Column:
 
 def step_column(probability: Column, scale: Column, rough: Column) -> Column:
     is_above = (probability > rough / scale).cast("int")
-    return rough - (probability <= (rough - 1) / scale).cast("int") + is_above
+    exact = rough - (probability <= (rough - 1) / scale).cast("int") + is_above
+    # a product is off by 1e-6 at the most (at p = 1): further from an edge than this, rounding can't have moved it
+    return F.when(F.abs(rough - probability * scale - 0.5) < 0.5 - _NEAR_EDGE, rough).otherwise(exact)
 
 
 def cell_id_column(probability: Column, scale: Column, step: Column) -> Column:
