@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import distribution
 from typing import Any
 
@@ -13,7 +14,15 @@ from brierlake import __version__
 from brierlake.config import Config
 from brierlake.errors import BrierlakeError, GateError, StorageError
 from brierlake.lakehouse.ledger import append_records
-from brierlake.lakehouse.tables import STORAGE_FAULTS, Table, is_there, locate_table, reason_of
+from brierlake.lakehouse.tables import (
+    STORAGE_FAULTS,
+    Table,
+    is_there,
+    locate_table,
+    optimize_table,
+    read_version,
+    reason_of,
+)
 from brierlake.report.speaker import Speaker
 from brierlake.schemas import RUNS
 from brierlake.session import start_session, storage_warning
@@ -21,6 +30,8 @@ from brierlake.session import start_session, storage_warning
 Say = Callable[[str], None]
 """Takes one line of progress."""
 
+TIDIED_EVERY = 50
+"""Entries of the ledger after which small files are put together."""
 _DECIDING = ("pyspark", "delta-spark", "mlflow", "pandas", "pyarrow", "numpy", "scikit-learn")
 
 
@@ -86,8 +97,10 @@ def start_run(spark: SparkSession, config: Config, *, say: Say) -> Run:
 
 
 def record_run(run: Run, *, action: str, status: str, exit_code: int, facts: Mapping[str, Any]) -> None:
-    """Appends the run to the ledger: the last thing that a run writes."""
+    """Appends the run to the ledger: the last thing that a run writes about itself."""
     record_runs(run, [{"action": action, "status": status, "exit_code": exit_code, **facts}])
+    if status == "published":
+        _tidy(run)
 
 
 def record_runs(run: Run, runs: Iterable[Mapping[str, Any]]) -> None:
@@ -101,6 +114,20 @@ def record_runs(run: Run, runs: Iterable[Mapping[str, Any]]) -> None:
         "libraries": {"brierlake": __version__, **_installed()},
     }
     append_records(run.spark, run.runs, RUNS, [{**common, **each} for each in runs])
+
+
+def _tidy(run: Run) -> None:
+    """At each so-many-th entry of the ledger, puts together the files that short runs leave: a few in each table.
+
+    Predictions need it not: a window is a partition of its own, and is written whole. Nothing here fails a run.
+    """
+    tables = run.config.lakehouse.tables.model_dump(exclude={"predictions", "staged", "challengers"})
+    try:
+        if read_version(run.spark, run.runs) % TIDIED_EVERY == 0:
+            for table in filter(partial(is_there, run.spark), map(run.gold, tables.values())):
+                optimize_table(run.spark, table)
+    except (StorageError, *STORAGE_FAULTS) as fault:
+        run.say(f"Small files were left as they are: {reason_of(fault)}")
 
 
 def _installed() -> dict[str, str]:
