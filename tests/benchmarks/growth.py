@@ -101,7 +101,7 @@ def draw(found: dict[str, list[Point]], path: str) -> None:
         for axis in (above, below):
             axis.grid(alpha=0.3)
     axes[0][0].set(ylabel="seconds", ylim=(0.1, None))
-    axes[1][0].set(ylabel="driver memory, MiB", ylim=(10, None))
+    axes[1][0].set(ylabel="driver memory, MiB", ylim=(10, 2000))
     axes[0][0].legend(frameon=False)
     axes[1][0].legend(frameon=False)
     figure.savefig(path, dpi=120)
