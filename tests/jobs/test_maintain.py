@@ -19,6 +19,8 @@ from brierlake.lakehouse.tables import Table, read_detail
 from brierlake.lakehouse.windows import Scope
 from tests.world import DAYS, PER_DAY, World, lay_out
 
+pytestmark = pytest.mark.slow
+
 GROWING = ("brier_cells", "brier_metrics", "brier_reliability", "candidates", "runs")
 
 
