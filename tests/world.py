@@ -115,6 +115,11 @@ class World:
     def sql(self, statement: str) -> None:
         self.spark.sql(statement)
 
+    def copied_to(self, folder: Path) -> "World":
+        """The same world in an empty folder, to be changed; its config is that of the file."""
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        return replace(self, folder=folder, config=read_config(folder / "job.yml"))
+
     def with_config(self, **sections: Any) -> "World":
         return replace(self, config=self.config.model_copy(update=sections))
 

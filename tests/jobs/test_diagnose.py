@@ -1,6 +1,5 @@
 """Diagnose: late and odd labels, questions about the past, drift before any label, clustered errors, a challenger."""
 
-import shutil
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -12,7 +11,6 @@ from pyspark.sql import SparkSession
 from sklearn.metrics import brier_score_loss
 
 from brierlake.config import ChallengerConfig, LabelsConfig
-from brierlake.configfile import read_config
 from brierlake.errors import ConfigError, ContractError
 from brierlake.jobs import judging
 from brierlake.jobs.challenger import Challenge, challenge, judge_challenger
@@ -53,9 +51,8 @@ def judged(spark: SparkSession, store: Path, tmp_path_factory: pytest.TempPathFa
 @pytest.fixture
 def again(judged: Judged, tmp_path: Path) -> World:
     """A copy of the same world, to be changed."""
-    shutil.copytree(judged.world.folder, tmp_path, dirs_exist_ok=True)
     sections = {name: getattr(judged.world.config, name) for name in ("challenger", "diagnostics")}
-    return replace(judged.world, folder=tmp_path, config=read_config(tmp_path / "job.yml")).with_config(**sections)
+    return judged.world.copied_to(tmp_path).with_config(**sections)
 
 
 def squared_errors(world: World, strength: float) -> np.ndarray:

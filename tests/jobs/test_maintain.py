@@ -1,6 +1,5 @@
 """Small files: what daily runs leave stays bounded, and `maintain` puts together and removes the rest."""
 
-import shutil
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -9,7 +8,6 @@ import pandas as pd
 import pytest
 from pyspark.sql import SparkSession
 
-from brierlake.configfile import read_config
 from brierlake.errors import ConfigError, StorageError
 from brierlake.jobs import run as running
 from brierlake.jobs.maintain import maintain
@@ -49,9 +47,7 @@ def lived(spark: SparkSession, store: Path, tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture
 def again(lived: World, tmp_path: Path) -> World:
-    """A copy of the same world, to be changed."""
-    shutil.copytree(lived.folder, tmp_path, dirs_exist_ok=True)
-    return replace(lived, folder=tmp_path, config=read_config(tmp_path / "job.yml"))
+    return lived.copied_to(tmp_path)
 
 
 def test_daily_runs_put_their_small_files_together_every_so_often(
