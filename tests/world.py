@@ -1,8 +1,9 @@
 """A small world for whole jobs: real models in a SQLite-backed MLflow, real Delta tables, four days in two months."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pandas as pd
 import pytest
 import yaml
 from mlflow.models import infer_signature
+from mlflow.models.model import ModelInfo
 from pyspark.sql import SparkSession
 from sklearn.linear_model import LogisticRegression
 
@@ -23,6 +25,7 @@ from tests.quick import FAST_TO_START
 
 DAYS = ["2024-01-30", "2024-01-31", "2024-02-01", "2024-02-02"]
 PER_DAY = 60
+SAMPLE = pd.DataFrame({"x1": [0.0, 1.0], "x2": [1.0, 0.0]})
 
 
 def make_rows() -> pd.DataFrame:
@@ -44,7 +47,26 @@ def log_version(store: Path, name: str, *, brier: list[float], strength: float) 
     model.classes_, model.n_features_in_ = np.array([0, 1]), 2
     model.feature_names_in_ = np.array(["x1", "x2"], dtype=object)
     model.coef_, model.intercept_ = np.array([[strength, -0.5 * strength]]), np.array([0.0])
-    sample = pd.DataFrame({"x1": [0.0, 1.0], "x2": [1.0, 0.0]})
+    signature = infer_signature(SAMPLE, model.predict_proba(SAMPLE)[:, 1])
+    settings = {"signature": signature, "pip_requirements": ["scikit-learn"], "serialization_format": "skops"}
+    return log_and_register(store, name, brier=brier, log=partial(mlflow.sklearn.log_model, model, **settings))
+
+
+def log_picky_version(store: Path, name: str, *, brier: float) -> int:
+    """Registers a model that raises for every row with an x1 of 99, and says .5 of all others."""
+
+    class Picky(mlflow.pyfunc.PythonModel):
+        def predict(self, context, model_input, params=None):  # noqa: ARG002 - MLflow calls it so
+            if (model_input["x1"] == 99).any():
+                raise LookupError("nothing is known of this team")
+            return np.full(len(model_input), 0.5)
+
+    settings = {"signature": infer_signature(SAMPLE, np.array([0.5])), "pip_requirements": ["pandas"]}
+    log = partial(mlflow.pyfunc.log_model, python_model=Picky(), **settings)
+    return log_and_register(store, name, brier=[brier], log=log)
+
+
+def log_and_register(store: Path, name: str, *, brier: list[float], log: Callable[..., ModelInfo]) -> int:
     mlflow.set_tracking_uri(f"sqlite:///{store}/mlflow.db")
     mlflow.set_registry_uri(f"sqlite:///{store}/mlflow.db")  # MLFLOW_REGISTRY_URI would go before it
     found = mlflow.get_experiment_by_name("world")
@@ -56,10 +78,7 @@ def log_version(store: Path, name: str, *, brier: list[float], strength: float) 
     with mlflow.start_run(experiment_id=experiment_id):
         for step, value in enumerate(brier):
             mlflow.log_metric("brier", value, step=step)
-        signature = infer_signature(sample, model.predict_proba(sample)[:, 1])
-        info = mlflow.sklearn.log_model(
-            model, name="model", signature=signature, pip_requirements=["scikit-learn"], serialization_format="skops"
-        )
+        info = log(name="model")
     return int(mlflow.register_model(info.model_uri, name).version)
 
 

@@ -94,8 +94,8 @@ def arrow(adapter_path: Path, features: DataFrame) -> DataFrame:
         model = mlflow.pyfunc.load_model(path).get_raw_model()
         for batch in batches:
             matrix = np.column_stack([column.to_numpy(zero_copy_only=False) for column in batch.columns[1:]])
-            result = model.predict(pd.DataFrame(matrix, copy=False))
-            columns = [batch.column(0), pa.array(result["probability"]), pa.array(result["issue"], pa.string())]
+            probability, issue = model.with_issues(pd.DataFrame(matrix, copy=False))
+            columns = [batch.column(0), pa.array(probability), pa.array(issue, pa.string())]
             yield pa.RecordBatch.from_arrays(columns, names=["id", "probability", "issue"])
 
     return features.mapInArrow(scored, "id long, probability double, issue string")

@@ -13,7 +13,7 @@ from brierlake.jobs.diagnose import diagnose
 from brierlake.jobs.score import Asked, score
 from brierlake.lakehouse.predictions import Issue
 from brierlake.lakehouse.windows import Scope
-from tests.world import DAYS, PER_DAY, World, labels_of, probability_of
+from tests.world import DAYS, PER_DAY, World, labels_of, log_picky_version, probability_of
 
 
 def test_labels_that_land_later_change_their_windows_only(world: World) -> None:
@@ -87,6 +87,20 @@ def test_few_bad_rows_cost_themselves_only(world: World) -> None:
     assert predictions.loc[[10, 11], "probability"].isna().all()
     assert predictions.loc[[10, 11], "issue"].str.len().min() > 5
     assert predictions["probability"].notna().sum() == len(world.rows) - 2
+
+
+@pytest.mark.filterwarnings("ignore:.*type hint:UserWarning")
+def test_what_a_model_said_when_it_raised_is_kept_with_the_examples(world: World) -> None:
+    log_picky_version(world.folder, "second", brier=0.1)
+    world.sql(f"UPDATE {world.silver('games').sql} SET x1 = 99 WHERE id IN (10, 11)")
+    unseen = world.with_config(scoring=world.config.scoring.model_copy(update={"sample_rows": 1}))
+    scored = score(unseen.run(), scope=Scope())
+    text, said = "the model raises LookupError", "nothing is known of this team"
+    examples = tuple(f"id={each} ({text}: {said})" for each in (10, 11))
+    assert scored.issues == {f"{text}; the run's examples tell what it said": Issue(2, examples)}
+    predictions = world.read("predictions").set_index("id")
+    assert set(predictions.loc[[10, 11], "issue"]) == set(scored.issues)
+    assert (predictions["probability"].drop([10, 11]) == 0.5).all()
 
 
 def test_another_job_may_not_write_the_table(world: World) -> None:

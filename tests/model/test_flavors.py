@@ -25,9 +25,9 @@ NUMBERS = ["a", "b", "c"]
 
 
 def probability(adapter: Adapter, inputs: pd.DataFrame) -> np.ndarray:
-    result = adapter.predict(inputs.set_axis([str(k) for k in range(inputs.shape[1])], axis=1))
-    assert set(result["issue"]) == {""}
-    return result["probability"].to_numpy()
+    probability, issue = adapter.with_issues(inputs.set_axis([str(k) for k in range(inputs.shape[1])], axis=1))
+    assert set(issue) == {""}
+    return probability
 
 
 CLASSES = [

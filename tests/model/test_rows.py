@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from brierlake.model.flavors import NotAProbabilityError
-from brierlake.model.rows import ALL_REFUSED, NO_NUMBER, OUTSIDE, TOO_MANY, Known, score_rows
+from brierlake.model.issues import ALL_REFUSED, NO_NUMBER, OUTSIDE, TOO_MANY
+from brierlake.model.rows import Known, score_rows
 
 Score = Callable[[pd.DataFrame], np.ndarray]
 

@@ -15,7 +15,7 @@ from brierlake.jobs.groups import with_groups
 from brierlake.jobs.plan import Plan, compared
 from brierlake.jobs.run import Run
 from brierlake.lakehouse.diagnostics import CHAMPION, read_cells
-from brierlake.lakehouse.tables import is_there, read_table, replace_rows
+from brierlake.lakehouse.tables import is_there, local_frame, read_table, replace_rows
 from brierlake.lakehouse.windows import Window, filter_condition
 
 _KEY = ("window_start", "slice_key", "slice_value")
@@ -77,7 +77,7 @@ def _reference(run: Run, plan: Plan, own: DataFrame) -> DataFrame:
         cells = read_cells(run.spark, published, job=run.config.job, role=CHAMPION)
         kept = cells.where(f"grain = 'window' AND slice_key IS NULL AND NOT {_either(plan.stale)}")
         known = kept.select(*own.columns)
-    pairs = run.spark.createDataFrame(_pairs(run, plan), schema="served date, window_start date")
+    pairs = local_frame(run.spark, _pairs(run, plan), "served date, window_start date")
     joined = known.unionByName(staged).join(F.broadcast(pairs), on="window_start", how="inner")
     served = joined.withColumns({"window_start": F.col("served"), "is_reference": F.lit(True)})
     return served.select(*own.columns, "is_reference")
@@ -87,17 +87,17 @@ def _either(windows: Collection[Window]) -> str:
     return f"coalesce({filter_condition(windows)}, false)"
 
 
-def _pairs(run: Run, plan: Plan) -> list[tuple[Any, Any]]:
+def _pairs(run: Run, plan: Plan) -> list[dict[str, Any]]:
     """Each staged window with those that it is compared with."""
     days = [window for window in plan.stale if window is not None]
     reference = run.config.diagnostics.reference
     if isinstance(reference, ReferenceWindow):
         span = (reference.end - reference.start).days
         inside = [reference.start + timedelta(days=each) for each in range(span)]
-        return [(day, each) for day in days for each in inside]
+        return [{"served": day, "window_start": each} for day in days for each in inside]
     known = sorted({*days, *read_published_days(run, plan)})
     before = dict(zip(known[1:], known, strict=False))
-    return [(day, before[day]) for day in days if day in before]
+    return [{"served": day, "window_start": before[day]} for day in days if day in before]
 
 
 def read_published_days(run: Run, plan: Plan) -> list[Any]:

@@ -19,13 +19,12 @@ from brierlake.lakehouse.diagnostics import (
     Figures,
     Made,
     find_made,
-    local_frame,
     read_cells,
     read_published,
     replace_part,
 )
 from brierlake.lakehouse.labels import as_utc, read_outcomes, with_outcomes
-from brierlake.lakehouse.tables import create_table, is_there, quoted, read_table
+from brierlake.lakehouse.tables import create_table, is_there, local_frame, quoted, read_table
 from brierlake.lakehouse.windows import Window, filter_condition, month_of
 from brierlake.schemas import COMPARE
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
-from brierlake.config import LabelsConfig
 from brierlake.errors import BrierlakeError, ConfigError, GateError, StorageError
 from brierlake.jobs.gates import Breach, gate_facts, judge_published
 from brierlake.jobs.judging import answer, write_diagnostics
@@ -194,17 +193,12 @@ def _ordered(figures: Iterable[Figures]) -> tuple[Figures, ...]:
     return tuple(sorted(figures, key=lambda row: row["window_start"] or date.min))
 
 
-def validate_labels(run: Run) -> None:
+def validate_labels(run: Run, *, features: Pin) -> None:
     """Raises before anything is scored where the labels can't be read as the config says."""
-    labels = run.config.labels
-    if labels is not None:
-        pin = pin_table(run.spark, _labels_table(run, labels), setting="labels.table")
+    labels, pin = run.config.labels, pin_labels(run, features=features)
+    if labels is not None and pin is not None:
         columns = read_table(run.spark, pin.table, version=pin.version).columns
         validate_label_columns(columns, labels, run.config.features, table=pin.table.name)
-
-
-def _labels_table(run: Run, labels: LabelsConfig) -> Table:
-    return run.silver(labels.table or run.config.features.table)
 
 
 def pin_labels(run: Run, *, features: Pin | None = None) -> Pin | None:
@@ -218,7 +212,8 @@ def pin_labels(run: Run, *, features: Pin | None = None) -> Pin | None:
         return None
     if features is not None and labels.table is None:
         return features
-    return pin_table(run.spark, _labels_table(run, labels), setting="labels.table")
+    table = run.silver(labels.table or run.config.features.table)
+    return pin_table(run.spark, table, setting="labels.table")
 
 
 def _find_task(

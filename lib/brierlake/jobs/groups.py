@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 from brierlake.brier import merge_cells, merge_cluster_sums
 from brierlake.config import ReferenceWindow
 from brierlake.jobs.task import Task
-from brierlake.lakehouse.diagnostics import local_frame
+from brierlake.lakehouse.tables import local_frame
 from brierlake.lakehouse.windows import filter_condition
 from brierlake.schemas import DIAGNOSTIC_KEY, TableSpec
 

@@ -31,14 +31,14 @@ from brierlake.jobs.groups import (
 )
 from brierlake.jobs.run import Run
 from brierlake.jobs.task import Task
-from brierlake.lakehouse.diagnostics import Figures, local_frame, part_condition, read_cells, replace_part
+from brierlake.lakehouse.diagnostics import Figures, part_condition, read_cells, replace_part
 from brierlake.lakehouse.labels import outcome_code, read_outcomes, validate_outcomes, with_outcomes
-from brierlake.lakehouse.tables import create_table, read_table, read_version
+from brierlake.lakehouse.tables import create_table, local_frame, read_table, read_version
 from brierlake.lakehouse.windows import filter_condition
 from brierlake.schemas import CELLS, CLUSTER_FIELDS, CLUSTERS, METRICS, RELIABILITY, TableSpec
 
 _FEW_ROWS = 300_000
-"""Rows, counted once for each group, whose cells may be gathered on the driver: they are no more than the rows."""
+"""Rows, counted once for each group, or cells, that the driver may gather."""
 _FEW_KEYS = 300
 """Keys that the driver judges sooner than Spark has started to."""
 _FEW_MONTHS = 3
@@ -56,13 +56,20 @@ class Held:
 
 @contextmanager
 def held(frame: DataFrame, *, is_few: bool) -> Iterator[Held]:
+    """Computes a frame once: on the driver where `is_few` says so or its rows turn out to be few."""
     if is_few:
         table = frame.toArrow()
         yield Held(frame.sparkSession.createDataFrame(table, schema=frame.schema), table)
         return
+    with persisted(frame) as kept:
+        yield Held(kept, kept.toArrow() if kept.count() <= _FEW_ROWS else None)
+
+
+@contextmanager
+def persisted(frame: DataFrame) -> Iterator[DataFrame]:
     kept = frame.persist()
     try:
-        yield Held(kept, None)
+        yield kept
     finally:
         kept.unpersist()
 
@@ -256,5 +263,5 @@ def judged(
         records = judge_cells(keyed.toArrow(), by=GROUP, level=diagnostics.level)
         yield local_frame(run.spark, records, metrics_schema(keyed.schema, by=GROUP))
         return
-    with held(compute_metrics(keyed, by=GROUP, level=diagnostics.level), is_few=False) as metrics:
-        yield metrics.frame
+    with persisted(compute_metrics(keyed, by=GROUP, level=diagnostics.level)) as metrics:
+        yield metrics

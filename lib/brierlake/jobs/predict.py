@@ -1,6 +1,7 @@
 """From features to predictions: contract, environment and sample first, then the model as a UDF."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pyspark.sql import DataFrame
@@ -9,7 +10,7 @@ from pyspark.sql import functions as F
 from brierlake.jobs.plan import Plan
 from brierlake.jobs.run import Run
 from brierlake.lakehouse.features import filter_windows, validate_unique_key
-from brierlake.lakehouse.predictions import spec_for
+from brierlake.lakehouse.predictions import Issue, key_text, spec_for
 from brierlake.model import (
     Contract,
     Differences,
@@ -17,6 +18,8 @@ from brierlake.model import (
     build_udf,
     compare_environment,
     describe_differences,
+    explain_rows,
+    is_vague,
     prepare_adapter,
     read_environment,
     select_inputs,
@@ -26,6 +29,9 @@ from brierlake.model import (
 )
 from brierlake.registry import connect, fetch_model
 from brierlake.schemas import TableSpec
+
+_KEY = "__brierlake_key"
+_MOST_EXPLAINED = 100
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,8 @@ class Checked:
     """What executors load; in the folder that was given, for as long as that is there."""
     differences: Differences
     """Between what the model asks for and what is installed; empty where `scoring.environment` is ignore."""
+    seen: tuple[str, ...]
+    """Issues of the sample's rows."""
 
 
 def stale_features(run: Run, plan: Plan) -> DataFrame:
@@ -71,9 +79,11 @@ def check_model(run: Run, plan: Plan, *, folder: Path) -> Checked:
     differences = _check_environment(run, fetched.path)
     sample = select_inputs(features, contract=contract).limit(config.scoring.sample_rows).toPandas()
     share = config.scoring.max_issue_share
-    for note in try_sample(adapter, sample, contract=contract, max_issue_share=share, table=table).notes:
+    result = try_sample(adapter, sample, contract=contract, max_issue_share=share, table=table)
+    for note in result.notes:
         run.say(note)
-    return Checked(digest=fetched.digest, contract=contract, adapter=adapter, differences=differences)
+    seen = tuple(issue for issue, _ in result.issues)
+    return Checked(digest=fetched.digest, contract=contract, adapter=adapter, differences=differences, seen=seen)
 
 
 def _check_environment(run: Run, model_path: Path) -> Differences:
@@ -90,9 +100,26 @@ def _check_environment(run: Run, model_path: Path) -> Differences:
 def build_predictions(run: Run, plan: Plan, checked: Checked) -> tuple[DataFrame, TableSpec]:
     """Returns the predictions of the stale windows, not computed yet, and the table's spec."""
     udf = build_udf(run.spark, checked.adapter)
-    scored = stale_features(run, plan).transform(with_predictions, udf=udf, contract=checked.contract)
+    features = stale_features(run, plan)
+    scored = features.transform(with_predictions, udf=udf, contract=checked.contract, seen=checked.seen)
     spec = spec_for(run.config.features, plan.features.schema)
     return scored.transform(as_predictions, run=run, plan=plan, spec=spec), spec
+
+
+def explain_issues(run: Run, plan: Plan, checked: Checked, issues: Mapping[str, Issue]) -> Mapping[str, Issue]:
+    """Adds to the examples what the model says of them, where the rows themselves hold only the kind of error."""
+    keys = {key for issue, each in issues.items() if is_vague(issue) for key in each.examples}
+    if not keys:
+        return issues
+    named = key_text(run.config.features.key)
+    rows = stale_features(run, plan).where(named.isin(*keys)).limit(_MOST_EXPLAINED)
+    found = select_inputs(rows, contract=checked.contract, beside=[named.alias(_KEY)]).toPandas()
+    said = dict(zip(found[_KEY], explain_rows(checked.adapter, found, contract=checked.contract), strict=True))
+    told = {key: f"{key} ({said[key]})" if said.get(key) else key for key in keys}
+    return {
+        issue: replace(each, examples=tuple(told.get(key, key) for key in each.examples)) if is_vague(issue) else each
+        for issue, each in issues.items()
+    }
 
 
 def as_predictions(scored: DataFrame, *, run: Run, plan: Plan, spec: TableSpec) -> DataFrame:

@@ -1,6 +1,6 @@
 """Publish: the stale windows in one commit, looked at again when others came first, put back when too much is bad."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,7 +33,13 @@ class Published:
     issues: Mapping[str, Issue]
 
 
-def publish(run: Run, plan: Plan, predictions: DataFrame, table: Table, *, told: Mapping[str, Any]) -> Published:
+Explain = Callable[[Mapping[str, Issue]], Mapping[str, Issue]]
+"""Adds to the examples of issues what the model says of them."""
+
+
+def publish(
+    run: Run, plan: Plan, predictions: DataFrame, table: Table, *, told: Mapping[str, Any], explain: Explain
+) -> Published:
     """Replaces the plan's stale windows of a table; `told` goes into the commit beside the run's id.
 
     Windows that somebody else made current meanwhile are left as they are.
@@ -57,7 +63,8 @@ def publish(run: Run, plan: Plan, predictions: DataFrame, table: Table, *, told:
             if not left.stale:
                 return Published(plan=left, commit=None, issues={})
             continue
-        issues = read_issues(run.spark, table, commit=commit, windows=left.stale, key=run.config.features.key)
+        found = read_issues(run.spark, table, commit=commit, windows=left.stale, key=run.config.features.key)
+        issues = explain(found)
         _validate_issues(run, issues, commit, table=table, windows=left.stale)
         return Published(plan=left, commit=commit, issues=issues)
     raise StorageError.conflict(table.name, _ATTEMPTS)

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from brierlake.errors import BrierlakeError, GateError
@@ -10,7 +11,7 @@ from brierlake.jobs.audit import audit, clear_staged, plan_staging, read_staged
 from brierlake.jobs.diagnose import Diagnosis, diagnose_windows, validate_labels
 from brierlake.jobs.gates import Breach, gate_facts, judge_published
 from brierlake.jobs.plan import Plan, make_plan
-from brierlake.jobs.predict import Checked, build_predictions, check_model
+from brierlake.jobs.predict import Checked, build_predictions, check_model, explain_issues
 from brierlake.jobs.publish import Published, publish
 from brierlake.jobs.recovery import recover
 from brierlake.jobs.run import Run, record_failure, record_run
@@ -18,6 +19,7 @@ from brierlake.lakehouse.ledger import append_records
 from brierlake.lakehouse.predictions import Commit, Issue, spec_for
 from brierlake.lakehouse.tables import Table, create_table
 from brierlake.lakehouse.windows import Scope, Window
+from brierlake.model import is_vague
 from brierlake.schemas import CANDIDATES
 
 
@@ -86,7 +88,7 @@ def _score(run: Run, *, scope: Scope, asked: Asked) -> Scored:
     plan = plan if asked.is_forced else recover(run, plan)
     scored = Scored(run_id=run.run_id, status="unchanged", plan=plan)
     if plan.stale:
-        validate_labels(run)
+        validate_labels(run, features=plan.pin)
         scored = _publish(run, plan, asked=asked)
     # what was staged by an earlier run keeps that run's id: such windows are looked at
     is_known = not scope.is_incremental and (scored.status == "unchanged" or run.config.publish == "direct")
@@ -113,18 +115,28 @@ def _publish(run: Run, plan: Plan, *, asked: Asked) -> Scored:
 def _publish_audited(run: Run, plan: Plan, *, asked: Asked) -> Scored:
     create_table(run.spark, run.predictions, spec_for(run.config.features, plan.features.schema), job=run.config.job)
     staging, checked = plan_staging(run, plan, is_forced=asked.is_forced), None
+    known: Mapping[str, Issue] = {}
     if staging.stale:
-        _, checked = score_into(run, staging, run.staged)
+        staged, checked = score_into(run, staging, run.staged)
+        known = staged.issues
     audited = audit(run, plan, is_accepted=asked.is_accepted)
     passed = replace(plan, stale=audited.passed)
     published = Published(plan=passed, commit=None, issues={})
     if passed.stale:
-        staged = read_staged(run, passed.stale)
-        published = publish(run, passed, staged, run.predictions, told={"model_digest": checked and checked.digest})
+        rows, told = read_staged(run, passed.stale), {"model_digest": checked and checked.digest}
+        published = publish(run, passed, rows, run.predictions, told=told, explain=partial(_with_examples, known))
         clear_staged(run, passed.stale)
     scored = scored_of(run, published, checked=checked)
     status = "held" if audited.held and scored.status == "unchanged" else scored.status
     return replace(scored, status=status, held=audited.held, breaches=audited.breaches, is_accepted=audited.is_accepted)
+
+
+def _with_examples(known: Mapping[str, Issue], issues: Mapping[str, Issue]) -> Mapping[str, Issue]:
+    """What the model said of rows when they were staged is told again."""
+    return {
+        text: replace(each, examples=known.get(text, each).examples) if is_vague(text) else each
+        for text, each in issues.items()
+    }
 
 
 def scored_of(run: Run, published: Published, *, checked: Checked | None) -> Scored:
@@ -145,7 +157,9 @@ def score_into(run: Run, plan: Plan, table: Table) -> tuple[Published, Checked]:
         predictions, spec = build_predictions(run, plan, checked)
         create_table(run.spark, table, spec, job=run.config.job)
         run.say(f"Scoring {plan.rows:,} rows in {len(plan.stale):,} windows")
-        return publish(run, plan, predictions, table, told={"model_digest": checked.digest}), checked
+        explain = partial(explain_issues, run, plan, checked)
+        told = {"model_digest": checked.digest}
+        return publish(run, plan, predictions, table, told=told, explain=explain), checked
 
 
 def _judged(run: Run, scored: Scored) -> Scored:

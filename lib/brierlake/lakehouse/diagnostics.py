@@ -1,15 +1,12 @@
 """The tables of diagnostics: what they hold now, what that was made from, and replacing what is out of date."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
-import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
-from pyspark.sql.pandas.types import to_arrow_schema
 
 from brierlake.errors import StorageError
 from brierlake.lakehouse.labels import as_utc
@@ -80,13 +77,6 @@ def replace_part(rows: DataFrame, table: Table, *, where: str, tag: str) -> None
             raise StorageError.failed("write", table.name, reason_of(error)) from error
         return
     raise StorageError.conflict(table.name, _ATTEMPTS)
-
-
-def local_frame(spark: SparkSession, records: Sequence[Mapping[str, Any]], schema: T.StructType | str) -> DataFrame:
-    """A few records as a relation that the planner itself holds: to read it starts no Spark job."""
-    kind = schema if isinstance(schema, T.StructType) else T.StructType.fromDDL(schema)
-    table: Any = pa.Table.from_pylist(list(records), schema=to_arrow_schema(cast("T.StructType", kind), timezone="UTC"))
-    return spark.createDataFrame(table, schema=cast("T.StructType", kind))
 
 
 def read_judged(spark: SparkSession, table: Table, *, job: str, grains: Collection[str]) -> list[dict[str, Any]]:

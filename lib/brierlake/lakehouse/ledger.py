@@ -6,17 +6,15 @@ from typing import Any
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from brierlake.lakehouse.tables import Table, append_rows, create_table, is_there, read_table
+from brierlake.lakehouse.tables import Table, append_rows, create_table, is_there, local_frame, read_table
 from brierlake.lakehouse.windows import FULL, INCREMENTAL
 from brierlake.schemas import TableSpec
 
 
 def append_records(spark: SparkSession, table: Table, spec: TableSpec, records: Iterable[Mapping[str, Any]]) -> None:
     """Appends one row a record; fields that a record lacks are null. Creates the table where it is absent."""
-    names = spec.schema.fieldNames()
-    rows = [tuple(record.get(name) for name in names) for record in records]
     create_table(spark, table, spec)
-    append_rows(spark.createDataFrame(rows, schema=spec.schema).coalesce(1), table)
+    append_rows(local_frame(spark, list(records), spec.schema), table)
 
 
 def read_recorded(spark: SparkSession, table: Table, *, run_ids: Collection[str]) -> set[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -205,21 +205,27 @@ def read_run_facts(spark: SparkSession, table: Table, *, run_ids: Collection[str
     return [row.asDict() for row in found.collect()]
 
 
+def _quoted(name: str) -> Column:
+    return F.col(f"`{name.replace('`', '``')}`")
+
+
+def key_text(key: Collection[str]) -> Column:
+    """The key as `Issue.examples` has it, such as `id=5`."""
+    values = ((name, _quoted(name).cast("string")) for name in key)
+    return F.concat_ws(", ", *(F.concat(F.lit(f"{name}="), F.coalesce(each, F.lit("null"))) for name, each in values))
+
+
 def read_issues(
     spark: SparkSession, table: Table, *, commit: Commit, windows: Collection[Window], key: Collection[str]
 ) -> Mapping[str, Issue]:
     """Returns what a commit wrote to these windows without a probability, by issue, the most frequent first."""
     rows = read_table(spark, table, version=commit.version).where(filter_condition(windows))
-    columns = {name: F.col(f"`{name.replace('`', '``')}`") for name in key}
-    named = [
-        F.concat(F.lit(f"{name}="), F.coalesce(each.cast("string"), F.lit("null"))) for name, each in columns.items()
-    ]
     counted = (
         rows.where(F.col("issue").isNotNull())
         .groupBy("issue")
         .agg(
             F.count(F.lit(1)).alias("n"),
-            F.min_by(F.concat_ws(", ", *named), F.struct(*columns.values()), _EXAMPLES).alias("examples"),
+            F.min_by(key_text(key), F.struct(*map(_quoted, key)), _EXAMPLES).alias("examples"),
         )
         .orderBy(F.desc("n"), "issue")
     )

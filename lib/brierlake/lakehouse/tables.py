@@ -2,14 +2,16 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
+import pyarrow as pa
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
+from pyspark.sql.pandas.types import to_arrow_schema
 
 from brierlake.config import LakehouseConfig
 from brierlake.errors import StorageError
@@ -213,6 +215,13 @@ def read_table(spark: SparkSession, table: Table, *, version: int | None = None)
     if version is None:
         return spark.read.table(table.sql)
     return spark.sql(f"SELECT * FROM {table.sql} VERSION AS OF {version}")
+
+
+def local_frame(spark: SparkSession, records: Sequence[Mapping[str, Any]], schema: T.StructType | str) -> DataFrame:
+    """A few records as a relation that the planner itself holds: to read it starts no Spark job."""
+    kind = schema if isinstance(schema, T.StructType) else T.StructType.fromDDL(schema)
+    table: Any = pa.Table.from_pylist(list(records), schema=to_arrow_schema(cast("T.StructType", kind), timezone="UTC"))
+    return spark.createDataFrame(table, schema=cast("T.StructType", kind))
 
 
 def append_rows(rows: DataFrame, table: Table) -> None:

@@ -10,7 +10,8 @@ from brierlake.model.environment import (
     read_environment,
     validate_environment,
 )
-from brierlake.model.sample import SampleResult, try_sample
+from brierlake.model.issues import is_vague
+from brierlake.model.sample import SampleResult, explain_rows, try_sample
 from brierlake.model.udf import ModelUdf, build_udf, select_inputs, with_predictions
 from brierlake.model.wrap import prepare_adapter
 
@@ -25,6 +26,8 @@ __all__ = [
     "build_udf",
     "compare_environment",
     "describe_differences",
+    "explain_rows",
+    "is_vague",
     "prepare_adapter",
     "read_environment",
     "select_inputs",

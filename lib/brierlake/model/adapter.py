@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from brierlake.config import Label
 from brierlake.model.flavors import Floats, Source, probability_source
+from brierlake.model.issues import WHOLE, Texts, encode, unfit
 from brierlake.model.rows import Known, score_rows
 
 SETTINGS = "adapter.json"
@@ -21,12 +22,12 @@ INNER = "model"
 
 _KEPT = 2
 _AS_THEY_ARE = ("float64", "float32", "str")
-_LIMITED = ("int32", "int64", "bool", "datetime64[ns]")
+_LIMITED = (*WHOLE, "datetime64[ns]")
 _LOADED: dict[str, "Adapter"] = {}
 
 
 class Adapter:
-    """Takes features by position; gives a `probability` (NaN = none) and an `issue` (empty = none) a row."""
+    """Takes features by position; gives a probability a row, or below 0 the code of an issue."""
 
     def __init__(self, source: Source, *, features: list[str], types: list[str], form: str) -> None:
         self.source = source
@@ -47,7 +48,12 @@ class Adapter:
     def get_raw_model(self) -> "Adapter":
         return self
 
-    def predict(self, data: pd.DataFrame) -> pd.DataFrame:
+    def predict(self, data: pd.DataFrame) -> Floats:
+        """Returns what `issues.decode` takes apart (rows,)."""
+        return encode(*self.with_issues(data))
+
+    def with_issues(self, data: pd.DataFrame) -> tuple[Floats, Texts]:
+        """Returns each row's probability (NaN = none) and issue (empty = none)."""
         frame = data.copy(deep=False)
         frame.columns = pd.Index(self.features)
         fits, reasons = self._fits(frame)
@@ -58,7 +64,7 @@ class Adapter:
             probability[fits], issue[fits] = score_rows(
                 frame[fits].reset_index(drop=True), score=self.score, known=self.known
             )
-        return pd.DataFrame({"probability": probability, "issue": issue})
+        return probability, issue
 
     def score(self, frame: pd.DataFrame) -> Floats:
         return self.source.score(self.model_input(frame))
@@ -80,22 +86,19 @@ class Adapter:
             return column.where(column.notna(), self.source.missing_text)
         return column.astype(np.dtype(to))
 
-    def _fits(self, frame: pd.DataFrame) -> tuple[NDArray[np.bool_], NDArray[np.object_]]:
+    def _fits(self, frame: pd.DataFrame) -> tuple[NDArray[np.bool_], Texts]:
         """Returns which rows can be put into the model's types at all, and for the others why not."""
         fits = np.ones(len(frame), dtype=np.bool_)
         reasons = np.full(len(frame), "", dtype=object)
         for name, to in self.limited:
             column = frame[name]
-            if to in ("int32", "int64", "bool") and column.dtype.kind in "fO":
+            if to in WHOLE and column.dtype.kind in "fO":
                 bad = np.asarray(column.isna(), dtype=np.bool_)
-                kind = "true or false" if to == "bool" else f"whole numbers ({to})"
-                reason = f"{name} is null or doesn't fit, and the model takes only {kind}"
             elif to == "datetime64[ns]":
                 bad = np.asarray(column.abs() > _FURTHEST, dtype=np.bool_)
-                reason = f"{name} is too far from today for a time in nanoseconds"
             else:
                 continue
-            reasons[bad & fits] = reason
+            reasons[bad & fits] = unfit(name, to)
             fits &= ~bad
         return fits, reasons
 

@@ -15,16 +15,21 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from brierlake.model.flavors import Floats, NotAProbabilityError
+from brierlake.model.issues import (
+    ALL_REFUSED,
+    GAPS,
+    NO_NUMBER,
+    OUTSIDE,
+    TOO_MANY,
+    Texts,
+    raised,
+    refused,
+    without_number,
+)
 
 Rows = NDArray[np.intp]
 Flags = NDArray[np.bool_]
 Score = Callable[[pd.DataFrame], Floats]
-
-ALL_REFUSED = "not evaluated: the model raised an error each time that rows of this batch were tried"
-TOO_MANY = "not evaluated: too many rows of this batch make the model raise an error"
-RAISES = "the model raises "
-OUTSIDE = "the model returned a value outside [0, 1]"
-NO_NUMBER = "the model returned no number"
 
 _SEGMENTS = 16
 _SINGLES = 8
@@ -48,12 +53,12 @@ class Known:
             self.error = error.with_traceback(None)  # a traceback would keep the batch in memory
 
 
-def score_rows(frame: pd.DataFrame, *, score: Score, known: Known) -> tuple[Floats, NDArray[np.object_]]:
+def score_rows(frame: pd.DataFrame, *, score: Score, known: Known) -> tuple[Floats, Texts]:
     """Returns each row's probability (NaN = none) and issue (empty = none)."""
     probability = np.full(len(frame), np.nan)
     issue = np.full(len(frame), "", dtype=object)
-    refused = {pair for pair, is_taken in known.takes.items() if not is_taken}
-    rest = _set_aside(np.arange(len(frame)), frame, refused, issue)
+    untaken = {pair for pair, is_taken in known.takes.items() if not is_taken}
+    rest = _set_aside(np.arange(len(frame)), frame, untaken, issue)
     trial = _Trial(frame, probability, issue, score=score, known=known)
     if len(rest) and not trial.is_good(rest):
         fitting = _set_aside(rest, frame, _learned(frame, rest, score=score, known=known), issue)
@@ -80,19 +85,18 @@ def _scored(frame: pd.DataFrame, rows: Rows, score: Score) -> Floats:
     return values
 
 
-def _set_aside(rows: Rows, frame: pd.DataFrame, refused: set[tuple[str, str]], issue: NDArray[np.object_]) -> Rows:
-    for name, kind in sorted(refused):
+def _set_aside(rows: Rows, frame: pd.DataFrame, untaken: set[tuple[str, str]], issue: Texts) -> Rows:
+    for name, kind in sorted(untaken):
         bad = gaps(frame[name], kind)[rows]
         if bad.any():
-            what = "null or NaN" if kind == "null" else "infinite"
-            issue[rows[bad]] = f"{name} is {what}, and the model doesn't take that"
+            issue[rows[bad]] = refused(name, kind)
             rows = rows[~bad]
     return rows
 
 
 def _learned(frame: pd.DataFrame, rows: Rows, *, score: Score, known: Known) -> set[tuple[str, str]]:
     """Tries each kind of gap that these rows have on a row that scores; returns those that the model refuses."""
-    flags = {(name, kind): gaps(frame[name], kind)[rows] for name in frame.columns for kind in ("null", "infinite")}
+    flags = {(name, kind): gaps(frame[name], kind)[rows] for name in frame.columns for kind in GAPS}
     present = {pair: bad for pair, bad in flags.items() if bad.any()}
     unknown = [pair for pair in present if pair not in known.takes]
     if unknown and known.good is None:
@@ -141,7 +145,7 @@ class _Trial:
 
     frame: pd.DataFrame
     probability: Floats
-    issue: NDArray[np.object_]
+    issue: Texts
     score: Score = field(kw_only=True)
     known: Known = field(kw_only=True)
     calls: int = 0
@@ -191,10 +195,10 @@ def _raised(error: Exception, row: "pd.Series[Any]") -> str:
         if isinstance(value, str) and value.strip():
             text = text.replace(value, "…")
     text = _UNSAFE.sub("…", text)[:160].rstrip(" .")
-    return f"{RAISES}{type(error).__name__}: {text}" if text else f"{RAISES}{type(error).__name__}"
+    return raised(type(error).__name__, text)
 
 
-def _judge(frame: pd.DataFrame, probability: Floats, issue: NDArray[np.object_]) -> None:
+def _judge(frame: pd.DataFrame, probability: Floats, issue: Texts) -> None:
     """Turns values that are no probability into issues; rounding beyond 0 and 1 is clipped."""
     is_fine = (probability >= 0) & (probability <= 1)
     if is_fine.all():
@@ -206,8 +210,8 @@ def _judge(frame: pd.DataFrame, probability: Floats, issue: NDArray[np.object_])
     issue[is_open & ~is_nan] = OUTSIDE
     issue[is_nan] = NO_NUMBER
     for name in frame.columns:
-        for kind, what in (("null", "null or NaN"), ("infinite", "infinite")):
+        for kind in GAPS:
             is_cause = is_nan & (issue == NO_NUMBER)
             if is_cause.any():
-                issue[is_cause & gaps(frame[name], kind)] = f"{name} is {what}, and the model returned no number"
+                issue[is_cause & gaps(frame[name], kind)] = without_number(name, kind)
     probability[issue != ""] = np.nan

@@ -7,14 +7,14 @@ from pathlib import Path
 import mlflow.pyfunc
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from brierlake.errors import ContractError
 from brierlake.model.adapter import Adapter
 from brierlake.model.contract import Contract
 from brierlake.model.flavors import Floats, NotAProbabilityError
+from brierlake.model.issues import ALL_REFUSED, OUTSIDE, RAISES, Texts
 from brierlake.model.quiet import quiet_mlflow
-from brierlake.model.rows import ALL_REFUSED, OUTSIDE, RAISES, Known
+from brierlake.model.rows import Known
 
 _ENOUGH = 10
 """Rows from which values that are all exactly 0 or 1 can't be chance."""
@@ -52,8 +52,7 @@ def try_sample(
     data = _arriving(sample, contract)
     if not len(data):
         return SampleResult(0, 0, (), None, None, None, adapter.source.described)
-    result = adapter.predict(data)
-    probability, issue = result["probability"].to_numpy(), result["issue"].to_numpy()
+    probability, issue = adapter.with_issues(data)
     counts = Counter(issue[issue != ""])
     scored = probability[issue == ""]
     _validate_output(adapter, data, issue, scored)
@@ -68,6 +67,16 @@ def try_sample(
         source=adapter.source.described,
         notes=_notes(adapter, data, probability),
     )
+
+
+def explain_rows(adapter_path: Path, rows: pd.DataFrame, *, contract: Contract) -> list[str]:
+    """Returns what keeps each row from a probability, in the model's own words where it raises; empty: nothing does.
+
+    `rows` are those of `select_inputs`; each is tried by itself.
+    """
+    adapter, data = _loaded(adapter_path), _arriving(rows, contract)
+    adapter.known = Known()
+    return [str(adapter.with_issues(data.iloc[[slot]])[1][0]) for slot in range(len(data))]
 
 
 def _loaded(adapter_path: Path) -> Adapter:
@@ -107,7 +116,7 @@ def _validate_rows(adapter: Adapter, counts: Counter[str], *, rows: int, max_iss
         raise ContractError.sample_issues(table, counts, rows=rows, share=max_issue_share, words=words)
 
 
-def _validate_output(adapter: Adapter, data: pd.DataFrame, issue: NDArray[np.object_], scored: Floats) -> None:
+def _validate_output(adapter: Adapter, data: pd.DataFrame, issue: Texts, scored: Floats) -> None:
     if isinstance(adapter.known.error, NotAProbabilityError):
         raise ContractError.not_a_probability(str(adapter.known.error))
     outside = int((issue == OUTSIDE).sum())
@@ -128,8 +137,8 @@ def _validate_output(adapter: Adapter, data: pd.DataFrame, issue: NDArray[np.obj
 
 
 def _notes(adapter: Adapter, data: pd.DataFrame, probability: Floats) -> tuple[str, ...]:
-    backwards = adapter.predict(data.iloc[::-1].reset_index(drop=True))["probability"].to_numpy()[::-1]
-    if np.nanmax(np.abs(backwards - probability), initial=0.0) > _UNSTABLE:
+    backwards, _ = adapter.with_issues(data.iloc[::-1].reset_index(drop=True))
+    if np.nanmax(np.abs(backwards[::-1] - probability), initial=0.0) > _UNSTABLE:
         note = (
             "the model gives the same row another probability when the rows around it change: it draws at random, or "
             "looks at its whole batch, so that scoring again won't give the same predictions"

@@ -3,8 +3,9 @@
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import mlflow.pyfunc
 import pandas as pd
@@ -14,12 +15,13 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.pandas.functions import pandas_udf
 
-from brierlake.model.casts import arriving_column
+from brierlake.model.casts import arriving_column, quoted_column
 from brierlake.model.contract import Contract
+from brierlake.model.issues import decode, foreseen
 from brierlake.model.quiet import quiet_mlflow
 from brierlake.session import is_remote
 
-_RESULT = T.StructType([T.StructField("probability", T.DoubleType()), T.StructField("issue", T.StringType())])
+_RESULT = T.DoubleType()
 _SCORED = "__brierlake_scored"
 
 ModelUdf = Callable[..., Column]
@@ -40,33 +42,34 @@ def _shipped_udf(spark: SparkSession, adapter_path: Path) -> ModelUdf:
     spark.addArtifacts(f"{archive}#{name}", archive=True)
     Path(archive).unlink()
 
-    def scored(batches: Iterator[tuple[pd.Series, ...]]) -> Iterator[pd.DataFrame]:
+    def scored(batches: Iterator[tuple[pd.Series, ...]]) -> Iterator["pd.Series[Any]"]:
         model = mlflow.pyfunc.load_model(str(Path(SparkFiles.getRootDirectory()) / name), suppress_warnings=True)
         for columns in batches:
-            yield model.predict(pd.concat(columns, axis=1, ignore_index=True))
+            yield pd.Series(model.predict(pd.concat(columns, axis=1, ignore_index=True)))
 
     # pyspark's stubs know no tuple of any length
     udf: ModelUdf = pandas_udf(scored, returnType=_RESULT)  # type: ignore[call-overload]
     return udf
 
 
-def select_inputs(features: DataFrame, *, contract: Contract) -> DataFrame:
-    """Keeps what the model is fed, cast as it is fed; a sample of this is what executors see."""
-    return features.select(*[column.alias(name) for name, column in _inputs(features, contract).items()])
+def select_inputs(features: DataFrame, *, contract: Contract, beside: Iterable[Column] = ()) -> DataFrame:
+    """Keeps what the model is fed, cast as it is fed, and what is asked for beside; executors see the same."""
+    return features.select(*[column.alias(name) for name, column in _inputs(features, contract).items()], *beside)
 
 
-def with_predictions(features: DataFrame, *, udf: ModelUdf, contract: Contract) -> DataFrame:
+def with_predictions(features: DataFrame, *, udf: ModelUdf, contract: Contract, seen: Iterable[str] = ()) -> DataFrame:
     """Adds `probability` (double in [0, 1]; null = not scored) and `issue` (string; null = fine) to each row.
 
     Don't filter on either before the result is written: Spark would run the model again for the filter.
+
+    Args:
+        seen: Issues of a sample: what the model said there when it raised stands in the rows that raise the same.
     """
     scored = features.withColumn(_SCORED, udf(*_inputs(features, contract).values()))
-    return scored.select(
-        *[_quoted(name) for name in features.columns],
-        F.col(f"{_SCORED}.probability").cast("double").alias("probability"),
-        # an empty string is no issue: a null would come back from pandas as the text 'None'
-        F.nullif(F.col(f"{_SCORED}.issue"), F.lit("")).cast("string").alias("issue"),
-    )
+    known = [*foreseen(contract.features, contract.types), *seen]
+    probability, issue = decode(F.col(_SCORED), known=known)
+    names = [quoted_column(name) for name in features.columns]
+    return scored.select(*names, probability.alias("probability"), issue.alias("issue"))
 
 
 def _inputs(features: DataFrame, contract: Contract) -> dict[str, Column]:
@@ -74,7 +77,3 @@ def _inputs(features: DataFrame, contract: Contract) -> dict[str, Column]:
         name: arriving_column(name, features.schema[name].dataType, to=to)
         for name, to in zip(contract.features, contract.types, strict=True)
     }
-
-
-def _quoted(name: str) -> Column:
-    return F.col(f"`{name.replace('`', '``')}`")
