@@ -21,7 +21,7 @@ PLANS = {
     ],
     "4m": [
         ["scoring", "--rows", "4000000", "--more"],
-        ["whole_job", "--rows", "4000000"],
+        ["whole_job", "--rows", "4000000,16000000"],
         ["history"],
         ["diagnostics", "--size", "small"],
         [

@@ -1,6 +1,7 @@
 """The whole job against what a user would write instead, and what a run costs at the least.
 
-Run with `python -m tests.benchmarks.whole_job [--rows 4000000] [--rounds 3] [--models lr,hgb]`. Prints Markdown tables.
+Run with `python -m tests.benchmarks.whole_job [--rows 4000000,16000000] [--rounds 3] [--models lr,hgb]`. Prints Markdown
+tables; of several sizes, all is measured at the first, and the others show how the first model's ratio goes on.
 
 - naive: read Delta, `spark_udf` on a struct of all columns, overwrite, `avg((p - y)^2)`, and a 20-bin table by a second
   query. ours: a forced full run with everything on. Both on one session and the same files, in turn.
@@ -207,26 +208,30 @@ def fixed_cost(spark: SparkSession, folder: Path, *, rounds: int) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=4_000_000)
+    parser.add_argument("--rows", default="4000000")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--models", default="lr,hgb")
     given = parser.parse_args()
     spark = start_session(SessionConfig(master="local[2]", conf={"spark.driver.memory": "4g"}), app_name="whole job")
-    print(f"{machine()}; {given.rows:,} rows x {WIDTH} doubles")
+    sizes, models = [int(each) for each in given.rows.split(",")], given.models.split(",")
+    print(f"{machine()}; rows of {WIDTH} doubles")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_features(spark, f"{folder}/lake/silver/features", given.rows)
-        print("\n| model | naive s | ours s | ours / naive, wall | ours / naive, CPU |\n|---|---|---|---|---|")
-        for kind in given.models.split(","):
-            print(compare(spark, folder, kind, rounds=given.rounds), flush=True)
+        print(
+            "\n| rows | model | naive s | ours s | ours / naive, wall | ours / naive, CPU |\n|---|---|---|---|---|---|"
+        )
+        for size in sizes:
+            write_features(spark, f"{folder}/lake/silver/features", size)
+            for kind in models if size == sizes[0] else models[:1]:
+                print(f"| {size:,} {compare(spark, folder, kind, rounds=given.rounds)}", flush=True)
         print("\n| what | seconds | Spark jobs |\n|---|---|---|")
         print("\n".join(fixed_cost(spark, folder / "small", rounds=given.rounds)), flush=True)
         if find_spec("deltalake") is None:
             print("\nOne process: not compared, the extra `bench` isn't installed.")
             return
         print("\n| rows | one process s | naive / one process | ours / one process |\n|---|---|---|---|")
-        sizes = [given.rows // 40, given.rows // 4, given.rows]
-        print("\n".join(compare_single(spark, folder, sizes=sizes, rounds=given.rounds)))
+        smaller = [sizes[0] // 40, sizes[0] // 4, sizes[0]]
+        print("\n".join(compare_single(spark, folder, sizes=smaller, rounds=given.rounds)))
 
 
 if __name__ == "__main__":
