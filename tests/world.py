@@ -20,7 +20,9 @@ from sklearn.linear_model import LogisticRegression
 from brierlake.config import Config
 from brierlake.configfile import read_config
 from brierlake.jobs.run import Run, start_run
+from brierlake.jobs.score import score
 from brierlake.lakehouse.tables import Table, read_version
+from brierlake.lakehouse.windows import Scope
 from tests.quick import FAST_TO_START
 
 DAYS = ["2024-01-30", "2024-01-31", "2024-02-01", "2024-02-02"]
@@ -167,6 +169,20 @@ def lay_out(spark: SparkSession, store: Path, folder: Path, *, rows: pd.DataFram
 @pytest.fixture
 def world(spark: SparkSession, store: Path, tmp_path: Path) -> Iterator[World]:
     yield lay_out(spark, store, tmp_path)
+    spark.catalog.clearCache()
+
+
+@pytest.fixture(scope="session")
+def published_once(spark: SparkSession, store: Path, tmp_path_factory: pytest.TempPathFactory) -> World:
+    made = lay_out(spark, store, tmp_path_factory.mktemp("published"))
+    score(made.run(), scope=Scope())
+    return made
+
+
+@pytest.fixture
+def published(spark: SparkSession, published_once: World, tmp_path: Path) -> Iterator[World]:
+    """A world that was scored as it is; its registry is shared, for the recipe names the address: only read it."""
+    yield published_once.copied_to(tmp_path).with_config(mlflow=published_once.config.mlflow)
     spark.catalog.clearCache()
 
 

@@ -31,14 +31,13 @@ def test_every_row_gets_the_positive_class_probability_of_the_best_version(world
     assert predictions["issue"].isna().all()
 
 
-def test_metrics_equal_sklearn_and_pandas_on_the_same_rows(world: World) -> None:
-    score(world.run(), scope=Scope())
-    metrics = world.read("brier_metrics")
-    rows = world.rows.assign(p=probability_of(world.rows), month=world.rows["at"].dt.strftime("%Y-%m-01"))
+def test_metrics_equal_sklearn_and_pandas_on_the_same_rows(published: World) -> None:
+    metrics = published.read("brier_metrics")
+    rows = published.rows.assign(p=probability_of(published.rows), month=published.rows["at"].dt.strftime("%Y-%m-01"))
     known = rows[: 3 * PER_DAY]
-    published = metrics[metrics["model_name"].isna() & metrics["slice_key"].isna()]
+    whole = metrics[metrics["model_name"].isna() & metrics["slice_key"].isna()]
     for month in ("2024-01-01", "2024-02-01"):
-        found = published[(published["grain"] == "month") & (published["window_start"].astype(str) == month)].iloc[0]
+        found = whole[(whole["grain"] == "month") & (whole["window_start"].astype(str) == month)].iloc[0]
         part = known[known["month"] == month]
         assert found["n_rows"] == (rows["month"] == month).sum()
         assert found["n_labelled"] == len(part)
@@ -47,7 +46,7 @@ def test_metrics_equal_sklearn_and_pandas_on_the_same_rows(world: World) -> None
         assert found["expected_brier"] == pytest.approx(
             (rows[rows["month"] == month].eval("p * (1 - p)")).mean(), rel=1e-12
         )
-    total = published[published["grain"] == "all"].iloc[0]
+    total = whole[whole["grain"] == "all"].iloc[0]
     assert total["brier"] == pytest.approx(brier_score_loss(known["y"], known["p"]), rel=1e-12)
     assert total["label_status"] == "preliminary"
     no_team = metrics[
@@ -57,30 +56,28 @@ def test_metrics_equal_sklearn_and_pandas_on_the_same_rows(world: World) -> None
     assert no_team["brier"] == pytest.approx(brier_score_loss(part["y"], part["p"]), rel=1e-12)
 
 
-def test_reliability_bins_equal_a_count_by_pandas(world: World) -> None:
-    score(world.run(), scope=Scope())
-    bins = world.read("brier_reliability").query("grain == 'all' and kind == 'bins_10' and n_scored > 0")
+def test_reliability_bins_equal_a_count_by_pandas(published: World) -> None:
+    bins = published.read("brier_reliability").query("grain == 'all' and kind == 'bins_10' and n_scored > 0")
     bins = bins[bins["model_name"].isna() & bins["slice_key"].isna()].sort_values("position")
-    rows = world.rows.assign(p=probability_of(world.rows))
+    rows = published.rows.assign(p=probability_of(published.rows))
     rows["position"] = np.ceil(rows["p"] * 10).astype(int) - 1
     assert bins["n_scored"].tolist() == rows.groupby("position").size().tolist()
     expected = rows[: 3 * PER_DAY].groupby("position")["y"].mean()
     np.testing.assert_allclose(bins["event_rate"], expected, rtol=1e-12)
 
 
-def test_a_second_run_is_unchanged_and_writes_nothing(world: World) -> None:
-    score(world.run(), scope=Scope())
-    before = world.versions()
-    assert score(world.run(), scope=Scope()).status == "unchanged"
-    assert world.versions() == before
+def test_a_second_run_is_unchanged_and_writes_nothing(published: World) -> None:
+    before = published.versions()
+    assert score(published.run(), scope=Scope()).status == "unchanged"
+    assert published.versions() == before
 
 
-def test_a_window_run_replaces_its_windows_and_no_other(world: World) -> None:
-    first = score(world.run(), scope=Scope())
-    second = score(world.run(), scope=FEBRUARY, asked=Asked(is_forced=True))
-    runs = world.read("predictions").groupby("window_start")["run_id"].unique().map(list)
-    assert [each[0] for each in runs] == [first.run_id] * 2 + [second.run_id] * 2
-    assert len(world.read("predictions")) == len(world.rows)
+def test_a_window_run_replaces_its_windows_and_no_other(published: World) -> None:
+    first = published.read("predictions")["run_id"][0]
+    second = score(published.run(), scope=FEBRUARY, asked=Asked(is_forced=True))
+    runs = published.read("predictions").groupby("window_start")["run_id"].unique().map(list)
+    assert [each[0] for each in runs] == [first] * 2 + [second.run_id] * 2
+    assert len(published.read("predictions")) == len(published.rows)
 
 
 def test_window_runs_one_after_the_other_end_where_one_full_run_would(world: World) -> None:
@@ -89,15 +86,14 @@ def test_window_runs_one_after_the_other_end_where_one_full_run_would(world: Wor
     assert score(world.run(), scope=Scope()).status == "unchanged"
 
 
-def test_a_better_version_that_comes_and_goes_scores_each_time(world: World) -> None:
-    score(world.run(), scope=Scope())
-    other = world.with_config(model=world.config.model.model_copy(update={"names": (), "pin": "first/2"}))
+def test_a_better_version_that_comes_and_goes_scores_each_time(published: World) -> None:
+    other = published.with_config(model=published.config.model.model_copy(update={"names": (), "pin": "first/2"}))
     assert score(other.run(), scope=Scope()).status == "published"
     np.testing.assert_allclose(
-        world.read("predictions").sort_values("id")["probability"], probability_of(world.rows, 0.5), rtol=1e-12
+        published.read("predictions").sort_values("id")["probability"], probability_of(published.rows, 0.5), rtol=1e-12
     )
-    assert score(world.run(), scope=Scope()).status == "published"
-    assert score(world.run(), scope=Scope()).status == "unchanged"
+    assert score(published.run(), scope=Scope()).status == "published"
+    assert score(published.run(), scope=Scope()).status == "unchanged"
 
 
 def test_a_newly_registered_better_version_takes_over(world: World) -> None:
@@ -110,14 +106,15 @@ def test_a_newly_registered_better_version_takes_over(world: World) -> None:
     assert candidates[candidates["is_selected"]]["value"].tolist() == [0.2]
 
 
-def test_a_changed_row_makes_its_window_stale_and_an_unrelated_append_only_its_own(world: World) -> None:
-    score(world.run(), scope=Scope())
-    world.sql(f"UPDATE {world.silver('games').sql} SET x1 = 9 WHERE id = 3")
-    scored = score(world.run(), scope=Scope())
+def test_a_changed_row_makes_its_window_stale_and_an_unrelated_append_only_its_own(published: World) -> None:
+    published.sql(f"UPDATE {published.silver('games').sql} SET x1 = 9 WHERE id = 3")
+    scored = score(published.run(), scope=Scope())
     assert scored.plan.stale == (date(2024, 1, 30),)
-    late = world.rows[:5].assign(id=lambda each: each["id"] + 10_000, at=lambda each: each["at"] + pd.Timedelta(days=9))
-    world.append(late.drop(columns="y"), "games")
-    assert score(world.run(), scope=Scope()).plan.stale == (date(2024, 2, 8),)
+    late = published.rows[:5].assign(
+        id=lambda each: each["id"] + 10_000, at=lambda each: each["at"] + pd.Timedelta(days=9)
+    )
+    published.append(late.drop(columns="y"), "games")
+    assert score(published.run(), scope=Scope()).plan.stale == (date(2024, 2, 8),)
 
 
 def test_a_table_restored_by_hand_is_put_right(world: World) -> None:

@@ -16,30 +16,30 @@ from brierlake.lakehouse.windows import Scope
 from tests.world import DAYS, PER_DAY, World, labels_of, log_picky_version, probability_of
 
 
-def test_labels_that_land_later_change_their_windows_only(world: World) -> None:
-    score(world.run(), scope=Scope())
-    assert diagnose(world.run(), scope=Scope()).windows == ()
-    world.append(labels_of(world.rows[3 * PER_DAY :]), "results")
-    diagnosis = diagnose(world.run(), scope=Scope())
+def test_labels_that_land_later_change_their_windows_only(published: World) -> None:
+    assert diagnose(published.run(), scope=Scope()).windows == ()
+    published.append(labels_of(published.rows[3 * PER_DAY :]), "results")
+    diagnosis = diagnose(published.run(), scope=Scope())
     assert diagnosis.windows == (date(2024, 2, 2),)
     assert diagnosis.total["label_status"] == "complete"
     assert diagnosis.total["brier"] == pytest.approx(
-        brier_score_loss(world.rows["y"], probability_of(world.rows)), rel=1e-12
+        brier_score_loss(published.rows["y"], probability_of(published.rows)), rel=1e-12
     )
 
 
-def test_a_corrected_label_changes_the_numbers(world: World) -> None:
-    score(world.run(), scope=Scope())
-    world.append(
-        labels_of(world.rows[:1]).assign(y=1 - world.rows["y"][:1], known_at=pd.Timestamp("2024-03-01", tz="UTC")),
+def test_a_corrected_label_changes_the_numbers(published: World) -> None:
+    published.append(
+        labels_of(published.rows[:1]).assign(
+            y=1 - published.rows["y"][:1], known_at=pd.Timestamp("2024-03-01", tz="UTC")
+        ),
         "results",
     )
-    diagnosis = diagnose(world.run(), scope=Scope())
-    corrected = world.rows["y"][: 3 * PER_DAY].copy()
+    diagnosis = diagnose(published.run(), scope=Scope())
+    corrected = published.rows["y"][: 3 * PER_DAY].copy()
     corrected[0] = 1 - corrected[0]
     assert diagnosis.windows == (date(2024, 1, 30),)
     assert diagnosis.total["brier"] == pytest.approx(
-        brier_score_loss(corrected, probability_of(world.rows[: 3 * PER_DAY])), rel=1e-12
+        brier_score_loss(corrected, probability_of(published.rows[: 3 * PER_DAY])), rel=1e-12
     )
 
 
@@ -62,16 +62,15 @@ def test_duplicate_keys_are_refused_with_examples(world: World) -> None:
     assert not Path(world.gold("predictions").path or "").exists()
 
 
-def test_too_many_rows_without_a_probability_leave_what_was_there(world: World) -> None:
-    score(world.run(), scope=Scope())
-    before = world.read("predictions").sort_values("id").reset_index(drop=True)
-    world.sql(f"UPDATE {world.silver('games').sql} SET x1 = NULL WHERE id >= 180 AND id % 2 = 0")
-    small = world.with_config(scoring=world.config.scoring.model_copy(update={"sample_rows": 1}))
+def test_too_many_rows_without_a_probability_leave_what_was_there(published: World) -> None:
+    before = published.read("predictions").sort_values("id").reset_index(drop=True)
+    published.sql(f"UPDATE {published.silver('games').sql} SET x1 = NULL WHERE id >= 180 AND id % 2 = 0")
+    small = published.with_config(scoring=published.config.scoring.model_copy(update={"sample_rows": 1}))
     with pytest.raises((GateError, ContractError), match="max_issue_share"):
         score(small.run(), scope=Scope())
-    after = world.read("predictions").sort_values("id").reset_index(drop=True)
+    after = published.read("predictions").sort_values("id").reset_index(drop=True)
     pd.testing.assert_frame_equal(before, after)
-    failed = world.read("runs").sort_values("run_id").iloc[-1]
+    failed = published.read("runs").sort_values("run_id").iloc[-1]
     assert (failed["status"], failed["exit_code"] in (4, 5)) == ("failed", True)
 
 
@@ -96,8 +95,8 @@ def test_what_a_model_said_when_it_raised_is_kept_with_the_examples(world: World
     unseen = world.with_config(scoring=world.config.scoring.model_copy(update={"sample_rows": 1}))
     scored = score(unseen.run(), scope=Scope())
     text, said = "the model raises LookupError", "nothing is known of this team"
-    examples = tuple(f"id={each} ({text}: {said})" for each in (10, 11))
-    assert scored.issues == {f"{text}; the run's examples tell what it said": Issue(2, examples)}
+    examples = (f"id=10 ({said})", "id=11")
+    assert scored.issues == {f"{text}; see the run's examples": Issue(2, examples)}
     predictions = world.read("predictions").set_index("id")
     assert set(predictions.loc[[10, 11], "issue"]) == set(scored.issues)
     assert (predictions["probability"].drop([10, 11]) == 0.5).all()

@@ -40,7 +40,7 @@ def test_what_is_foreseen_comes_back_word_for_word(spark: SparkSession) -> None:
 def test_words_that_nobody_knew_leave_the_kind_of_error(spark: SparkSession, error: str, kind: str) -> None:
     issue = raised(error, "something new")
     unknown, seen = (there_and_back(spark, [np.nan], [issue], known)["issue"][0] for known in ([], [issue]))
-    assert unknown == f"the model raises {kind}; the run's examples tell what it said"
+    assert unknown == f"the model raises {kind}; see the run's examples"
     assert is_vague(unknown)
     assert seen == issue
     assert not is_vague(seen)
@@ -82,7 +82,7 @@ def test_the_driver_finds_the_words_again(spark: SparkSession, picky: Path, tmp_
     assert rows.columns.tolist() == ["a", "id"]
     assert explain_rows(adapter, rows, contract=contract) == ["", said, "", said]
     udf = build_udf(spark, adapter)
-    for seen, issue in (([], "the model raises LookupError; the run's examples tell what it said"), ([said], said)):
+    for seen, issue in (([], "the model raises LookupError; see the run's examples"), ([said], said)):
         scored = with_predictions(features, udf=udf, contract=contract, seen=seen).toPandas().sort_values("id")
         assert scored["issue"].tolist() == [None, issue, None, issue]
         np.testing.assert_array_equal(scored["probability"], [0.1, np.nan, 0.3, np.nan])

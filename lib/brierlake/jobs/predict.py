@@ -26,6 +26,7 @@ from brierlake.model import (
     try_sample,
     validate_environment,
     with_predictions,
+    words_of,
 )
 from brierlake.registry import connect, fetch_model
 from brierlake.schemas import TableSpec
@@ -107,17 +108,17 @@ def build_predictions(run: Run, plan: Plan, checked: Checked) -> tuple[DataFrame
 
 
 def explain_issues(run: Run, plan: Plan, checked: Checked, issues: Mapping[str, Issue]) -> Mapping[str, Issue]:
-    """Adds to the examples what the model says of them, where the rows themselves hold only the kind of error."""
-    keys = {key for issue, each in issues.items() if is_vague(issue) for key in each.examples}
-    if not keys:
+    """Adds what the model says to the first example of each issue whose rows hold only the kind of error."""
+    firsts = {issue: each.examples[0] for issue, each in issues.items() if is_vague(issue)}
+    if not firsts:
         return issues
     named = key_text(run.config.features.key)
-    rows = stale_features(run, plan).where(named.isin(*keys)).limit(_MOST_EXPLAINED)
+    rows = stale_features(run, plan).where(named.isin(*firsts.values())).limit(_MOST_EXPLAINED)
     found = select_inputs(rows, contract=checked.contract, beside=[named.alias(_KEY)]).toPandas()
     said = dict(zip(found[_KEY], explain_rows(checked.adapter, found, contract=checked.contract), strict=True))
-    told = {key: f"{key} ({said[key]})" if said.get(key) else key for key in keys}
+    told = {issue: f"{key} ({words_of(said[key])})" for issue, key in firsts.items() if said.get(key)}
     return {
-        issue: replace(each, examples=tuple(told.get(key, key) for key in each.examples)) if is_vague(issue) else each
+        issue: replace(each, examples=(told[issue], *each.examples[1:])) if issue in told else each
         for issue, each in issues.items()
     }
 

@@ -10,7 +10,7 @@ from brierlake.model.environment import (
     read_environment,
     validate_environment,
 )
-from brierlake.model.issues import is_vague
+from brierlake.model.issues import is_vague, words_of
 from brierlake.model.sample import SampleResult, explain_rows, try_sample
 from brierlake.model.udf import ModelUdf, build_udf, select_inputs, with_predictions
 from brierlake.model.wrap import prepare_adapter
@@ -34,4 +34,5 @@ __all__ = [
     "try_sample",
     "validate_environment",
     "with_predictions",
+    "words_of",
 ]

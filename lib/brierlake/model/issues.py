@@ -27,7 +27,7 @@ GAPS: Final = {"null": "null or NaN", "infinite": "infinite"}
 WHOLE: Final = ("int32", "int64", "bool")
 """Types that have no room for a gap."""
 
-_TOLD: Final = "the run's examples tell what it said"
+_TOLD: Final = "see the run's examples"
 # the order is part of the code: append only
 _ERRORS: Final = (
     "an error", "ArithmeticError", "AssertionError", "AttributeError", "FloatingPointError", "IndexError", "KeyError",
@@ -74,6 +74,11 @@ def foreseen(features: Sequence[str], types: Sequence[str]) -> list[str]:
 def is_vague(issue: str) -> bool:
     """Whether this stands for words that were not known when the rows were scored."""
     return issue.endswith(_TOLD)
+
+
+def words_of(issue: str) -> str:
+    """Returns what a model said when it raised, without the kind of error; of other issues, all of it."""
+    return issue.partition(": ")[2] or issue if issue.startswith(RAISES) else issue
 
 
 def encode(probability: Floats, issue: Texts) -> Floats:
