@@ -206,11 +206,15 @@ def test_a_challenger_that_fails_leaves_the_champion_alone(judged: Judged) -> No
     assert {name for name in after if after[name] != before[name]} == {"runs"}
 
 
-def test_many_cells_and_keys_stay_in_spark_and_say_the_same(again: World, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("few", [pytest.param(0, id="many cells and keys"), pytest.param(300_000, id="only rows")])
+def test_many_rows_cells_and_keys_stay_in_spark_and_say_the_same(
+    again: World, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
     names = ["role", "grain", "window_start", "slice_key", "slice_value", "model_name"]
     before = again.read("brier_metrics").query("role == 'champion'").sort_values(names, ignore_index=True)
-    monkeypatch.setattr(judging, "_FEW_ROWS", 0)
-    monkeypatch.setattr(judging, "_FEW_KEYS", 0)
+    monkeypatch.setattr(judging, "is_few", lambda *_: False)
+    monkeypatch.setattr(judging, "_FEW_ROWS", few)
+    monkeypatch.setattr(judging, "_FEW_KEYS", few)
     diagnosis = diagnose(again.run(), scope=Scope(), is_forced=True)
     after = again.read("brier_metrics").query("role == 'champion'").sort_values(names, ignore_index=True)
     same = [*names, "n_rows", "n_labelled", "n_clusters", "brier", "brier_se", "drift_js", "skill", "calibration_slope"]
