@@ -16,6 +16,7 @@ def invoke(world: World, *arguments: str, output: str = "made.yml") -> Result:
     return CliRunner().invoke(main, ["init", "--tracking-uri", uri, "--output", out, "--quiet", *arguments])
 
 
+@pytest.mark.slow
 def test_what_it_writes_scores_right_away_and_is_never_overwritten(world: World) -> None:
     table = str(world.folder / "lake" / "silver" / "games")
     result = invoke(world, "--features", table, "--labels", "results")

@@ -12,6 +12,8 @@ from mlflow import MlflowClient
 from brierlake.cli import main
 from tests.world import PER_DAY, World, labels_of
 
+pytestmark = pytest.mark.slow  # whole runs, some of them several
+
 LOGGED = ("--set", "mlflow.log_runs=true", "--json", "--quiet")
 
 
