@@ -5,7 +5,6 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import mlflow.pyfunc
 import pandas as pd
@@ -42,7 +41,7 @@ def _shipped_udf(spark: SparkSession, adapter_path: Path) -> ModelUdf:
     spark.addArtifacts(f"{archive}#{name}", archive=True)
     Path(archive).unlink()
 
-    def scored(batches: Iterator[tuple[pd.Series, ...]]) -> Iterator["pd.Series[Any]"]:
+    def scored(batches: Iterator[tuple[pd.Series, ...]]) -> Iterator[pd.Series]:
         model = mlflow.pyfunc.load_model(str(Path(SparkFiles.getRootDirectory()) / name), suppress_warnings=True)
         for columns in batches:
             yield pd.Series(model.predict(pd.concat(columns, axis=1, ignore_index=True)))
