@@ -47,7 +47,7 @@ _FAST_CONF = {
 }
 _LOCAL_CONF = {
     "spark.databricks.delta.snapshotPartitions": "2",
-    "spark.driver.extraJavaOptions": "-XX:+UseParallelGC",  # G1 takes a seventh more time on few cores
+    "spark.driver.extraJavaOptions": "-XX:+UseParallelGC",  # G1 takes an eighth more time on few cores
     "spark.databricks.delta.vacuum.parallelDelete.enabled": "false",
     "spark.sql.shuffle.partitions": "4",
     "spark.sql.session.timeZone": "UTC",

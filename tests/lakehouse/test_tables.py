@@ -1,5 +1,6 @@
 """Tables: created from their spec, compared ever after; what is in the way is refused."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from pyspark.sql import types as T
 
 from brierlake.config import LakehouseConfig
 from brierlake.errors import StorageError
+from brierlake.lakehouse.ledger import append_records
 from brierlake.lakehouse.tables import Table, create_table, is_there, locate_table, pin_table, read_table
 from brierlake.schemas import CANDIDATES, CELLS, METRICS, RELIABILITY, RUNS, TableSpec, column, predictions_spec
 
@@ -33,6 +35,16 @@ def test_a_table_is_created_with_comments_layout_and_owner(spark: SparkSession, 
     detail = spark.sql(f"DESCRIBE DETAIL {table.sql}").collect()[0]
     assert detail["partitionColumns"] == ["window_start"]
     assert (detail["properties"]["brierlake.job"], detail["properties"]["brierlake.format"]) == ("j", "1")
+
+
+def test_records_of_one_run_share_a_file(spark: SparkSession, table: Table) -> None:
+    same = {"run_id": "r", "job": "j", "looked_at": datetime(2024, 1, 1, tzinfo=UTC), "model_name": "m"}
+    flags = {"is_eligible": True, "is_selected": False, "is_tied": False}
+    records = [{**same, **flags, "rank": each, "model_version": each} for each in range(1, 9)]
+    append_records(spark, table, CANDIDATES, records)
+    written = read_table(spark, table)
+    assert sorted(row["rank"] for row in written.collect()) == list(range(1, 9))
+    assert len(written.inputFiles()) == 1
 
 
 @pytest.mark.parametrize("left", [[], [".00000000000000000000.json.0a1b.tmp"]], ids=["empty log", "unfinished commit"])

@@ -14,7 +14,7 @@ from brierlake.schemas import TableSpec
 def append_records(spark: SparkSession, table: Table, spec: TableSpec, records: Iterable[Mapping[str, Any]]) -> None:
     """Appends one row a record; fields that a record lacks are null. Creates the table where it is absent."""
     create_table(spark, table, spec)
-    append_rows(local_frame(spark, list(records), spec.schema), table)
+    append_rows(local_frame(spark, list(records), spec.schema).coalesce(1), table)
 
 
 def read_recorded(spark: SparkSession, table: Table, *, run_ids: Collection[str]) -> set[str]:
