@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from brierlake.config import Label
 from brierlake.model.flavors import Floats, Source, probability_source
-from brierlake.model.issues import WHOLE, Texts, encode, unfit
+from brierlake.model.issues import LIMITED, WHOLE, Texts, encode, unfit
 from brierlake.model.rows import Known, score_rows
 
 SETTINGS = "adapter.json"
@@ -22,7 +22,6 @@ INNER = "model"
 
 _KEPT = 2
 _AS_THEY_ARE = ("float64", "float32", "str")
-_LIMITED = (*WHOLE, "datetime64[ns]")
 _LOADED: dict[str, "Adapter"] = {}
 
 
@@ -36,7 +35,7 @@ class Adapter:
         self.form = form
         pairs = list(zip(features, types, strict=True))
         # Floats, and text without a marker of its own, arrive as the model takes them: nothing to look at.
-        self.limited = [(name, to) for name, to in pairs if to in _LIMITED]
+        self.limited = [(name, to) for name, to in pairs if to in LIMITED]
         self.converted = [
             (name, to)
             for name, to in pairs

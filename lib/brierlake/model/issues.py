@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-Floats = NDArray[np.float64]
+from brierlake.model.flavors import Floats
+
 Texts = NDArray[np.object_]
 
 ALL_REFUSED: Final = "not evaluated: the model raised an error each time that rows of this batch were tried"
@@ -26,6 +27,8 @@ GAPS: Final = {"null": "null or NaN", "infinite": "infinite"}
 """Kinds of gap that a feature can have, and how they are spoken of."""
 WHOLE: Final = ("int32", "int64", "bool")
 """Types that have no room for a gap."""
+LIMITED: Final = (*WHOLE, "datetime64[ns]")
+"""Types that not every value of a column fits."""
 
 _TOLD: Final = "see the run's examples"
 # the order is part of the code: append only
@@ -66,7 +69,7 @@ def raised(error: str, said: str) -> str:
 def foreseen(features: Sequence[str], types: Sequence[str]) -> list[str]:
     """Returns every issue that rows of these features can have, but for most of what a model says when it raises."""
     of_features = [words(name, gap) for name in features for gap in GAPS for words in (refused, without_number)]
-    of_types = [unfit(name, to) for name, to in zip(features, types, strict=True) if to in (*WHOLE, "datetime64[ns]")]
+    of_types = [unfit(name, to) for name, to in zip(features, types, strict=True) if to in LIMITED]
     of_rows = [raised(error, said) for error, said in _COMMON]
     return [ALL_REFUSED, TOO_MANY, OUTSIDE, NO_NUMBER, *of_rows, *of_features, *of_types]
 
