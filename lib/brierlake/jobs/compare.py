@@ -24,8 +24,9 @@ from brierlake.lakehouse.diagnostics import (
     replace_part,
 )
 from brierlake.lakehouse.labels import as_utc, read_outcomes, with_outcomes
-from brierlake.lakehouse.tables import create_table, is_there, local_frame, quoted, read_table
+from brierlake.lakehouse.tables import create_table, is_there, local_frame, read_table
 from brierlake.lakehouse.windows import Window, filter_condition, month_of
+from brierlake.names import quoted_text
 from brierlake.schemas import COMPARE
 
 _NO_IDS: Figures = {f"{role}_id": None for role in ROLES}
@@ -75,7 +76,7 @@ def compare(run: Run) -> tuple[Figures, ...]:
     replace_part(
         local_frame(run.spark, rows, COMPARE.schema).coalesce(1),
         run.gold(tables.compare),
-        where=f"job = {quoted(run.config.job)}",
+        where=f"job = {quoted_text(run.config.job)}",
         tag=run.run_id,
     )
     return _ordered(rows)

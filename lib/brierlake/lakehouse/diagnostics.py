@@ -11,8 +11,9 @@ from pyspark.sql import functions as F
 from brierlake.errors import StorageError
 from brierlake.lakehouse.labels import as_utc
 from brierlake.lakehouse.predictions import is_conflict
-from brierlake.lakehouse.tables import STORAGE_FAULTS, Table, is_there, quoted, read_table, reason_of, replace_rows
+from brierlake.lakehouse.tables import STORAGE_FAULTS, Table, is_there, read_table, reason_of, replace_rows
 from brierlake.lakehouse.windows import Window, filter_condition
+from brierlake.names import quoted_text
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 """Values of `role` in the tables of diagnostics."""
@@ -55,7 +56,7 @@ def part_condition(
     parts = [f"(grain = 'window' AND {filter_condition(windows)})", f"(grain = 'month' AND {filter_condition(months)})"]
     if has_total:
         parts.append("grain = 'all'")
-    return f"job = {quoted(job)} AND role = {quoted(role)} AND ({' OR '.join(parts)})"
+    return f"job = {quoted_text(job)} AND role = {quoted_text(role)} AND ({' OR '.join(parts)})"
 
 
 def read_cells(spark: SparkSession, table: Table, *, job: str, role: str) -> DataFrame:

@@ -24,6 +24,7 @@ from brierlake.lakehouse.tables import (
     replace_rows,
 )
 from brierlake.lakehouse.windows import Scope, Window, filter_condition, scope_condition
+from brierlake.names import column_of
 from brierlake.schemas import TableSpec, predictions_spec
 
 _EXAMPLES = 3
@@ -205,13 +206,9 @@ def read_run_facts(spark: SparkSession, table: Table, *, run_ids: Collection[str
     return [row.asDict() for row in found.collect()]
 
 
-def _quoted(name: str) -> Column:
-    return F.col(f"`{name.replace('`', '``')}`")
-
-
 def key_text(key: Collection[str]) -> Column:
     """The key as `Issue.examples` has it, such as `id=5`."""
-    values = ((name, _quoted(name).cast("string")) for name in key)
+    values = ((name, column_of(name).cast("string")) for name in key)
     return F.concat_ws(", ", *(F.concat(F.lit(f"{name}="), F.coalesce(each, F.lit("null"))) for name, each in values))
 
 
@@ -225,7 +222,7 @@ def read_issues(
         .groupBy("issue")
         .agg(
             F.count(F.lit(1)).alias("n"),
-            F.min_by(key_text(key), F.struct(*map(_quoted, key)), _EXAMPLES).alias("examples"),
+            F.min_by(key_text(key), F.struct(*map(column_of, key)), _EXAMPLES).alias("examples"),
         )
         .orderBy(F.desc("n"), "issue")
     )

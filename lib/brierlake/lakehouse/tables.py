@@ -15,6 +15,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 
 from brierlake.config import LakehouseConfig
 from brierlake.errors import StorageError
+from brierlake.names import quoted_name, quoted_text
 from brierlake.schemas import FORMAT_VERSION, TableSpec
 
 JOB_PROPERTY = "brierlake.job"
@@ -47,8 +48,8 @@ class Pin:
 def locate_table(config: LakehouseConfig, *, layer: str, name: str) -> Table:
     if config.root is not None:
         path = f"{config.root.rstrip('/')}/{layer}/{name}"
-        return Table(name=path, sql=f"delta.`{path}`", path=path)
-    quoted = ".".join(f"`{part}`" for part in (config.catalog or "", layer, name))
+        return Table(name=path, sql=f"delta.{quoted_name(path)}", path=path)
+    quoted = ".".join(quoted_name(part) for part in (config.catalog or "", layer, name))
     return Table(name=f"{config.catalog}.{layer}.{name}", sql=quoted, path=None)
 
 
@@ -65,12 +66,6 @@ def reason_of(error: BaseException) -> str:
         line.strip() for line in str(error).splitlines() if line.strip() and not line.startswith("An error occurred")
     ]
     return (lines[0] if lines else type(error).__name__)[:300]
-
-
-def quoted(text: str) -> str:
-    """Returns the text as a literal of Spark SQL."""
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
 
 
 def is_there(spark: SparkSession, table: Table) -> bool:
@@ -118,7 +113,7 @@ def _has_files(spark: SparkSession, path: str) -> bool:
 def _create(spark: SparkSession, table: Table, spec: TableSpec, *, job: str | None) -> None:
     constraints = {f"delta.constraints.{name}": check for name, check in spec.constraints.items()}
     listed = _listed({**_properties(spec, job=job), **constraints})
-    columns = ", ".join(f"`{name}`" for name in spec.partitioned_by)
+    columns = ", ".join(map(quoted_name, spec.partitioned_by))
     try:
         spark.sql(
             f"CREATE TABLE IF NOT EXISTS {table.sql} ({spec.schema.toDDL()}) USING delta "
@@ -150,7 +145,7 @@ def _properties(spec: TableSpec, *, job: str | None) -> dict[str, str]:
 
 
 def _listed(properties: Mapping[str, str]) -> str:
-    return ", ".join(f"{quoted(name)} = {quoted(value)}" for name, value in properties.items())
+    return ", ".join(f"{quoted_text(name)} = {quoted_text(value)}" for name, value in properties.items())
 
 
 def validate_table(spark: SparkSession, table: Table, spec: TableSpec, *, job: str | None) -> None:

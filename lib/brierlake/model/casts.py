@@ -4,6 +4,8 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from brierlake.names import column_of
+
 _ARRIVING = {
     "float64": "double",
     "float32": "float",
@@ -47,14 +49,9 @@ def cast_fault(name: str, column_type: T.DataType, *, to: str) -> str | None:
     return f"column `{name}` is {have} and the model takes {_spoken(to)}: {fix}"
 
 
-def quoted_column(name: str) -> Column:
-    """Returns the column of exactly this name, whatever characters are in it."""
-    return F.col(f"`{name.replace('`', '``')}`")
-
-
 def arriving_column(name: str, column_type: T.DataType, *, to: str) -> Column:
     """Returns a feature as it is handed to the model; what doesn't fit a whole-number type becomes null."""
-    column = quoted_column(name)
+    column = column_of(name)
     if to == "datetime64[ns]":
         return _microseconds(column, column_type)
     arriving = arriving_type(to)

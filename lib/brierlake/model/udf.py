@@ -14,14 +14,15 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.pandas.functions import pandas_udf
 
-from brierlake.model.casts import arriving_column, quoted_column
+from brierlake.model.casts import arriving_column
 from brierlake.model.contract import Contract
 from brierlake.model.issues import decode, foreseen
 from brierlake.model.quiet import quiet_mlflow
+from brierlake.names import column_of, internal
 from brierlake.session import is_remote
 
 _RESULT = T.DoubleType()
-_SCORED = "__brierlake_scored"
+_SCORED = internal("scored")
 
 ModelUdf = Callable[..., Column]
 
@@ -67,7 +68,7 @@ def with_predictions(features: DataFrame, *, udf: ModelUdf, contract: Contract, 
     scored = features.withColumn(_SCORED, udf(*_inputs(features, contract).values()))
     known = [*foreseen(contract.features, contract.types), *seen]
     probability, issue = decode(F.col(_SCORED), known=known)
-    names = [quoted_column(name) for name in features.columns]
+    names = [column_of(name) for name in features.columns]
     return scored.select(*names, probability.alias("probability"), issue.alias("issue"))
 
 
