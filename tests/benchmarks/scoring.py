@@ -23,7 +23,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from brierlake.config import SessionConfig
-from brierlake.model import build_contract, build_udf, prepare_adapter, with_predictions
+from brierlake.model import ISSUE, PROBABILITY, build_contract, build_udf, prepare_adapter, with_predictions
 from brierlake.session import start_session
 from tests.benchmarks.measure import Cost, in_turn, ratios
 from tests.benchmarks.whole_job import MODELS
@@ -74,7 +74,7 @@ def adapter(model_path: Path, features: DataFrame, *, folder: Path, spoiled: flo
     target.mkdir()
     path = prepare_adapter(model_path, contract=contract, positive_class=1, folder=target)
     scored = with_predictions(rows, udf=build_udf(features.sparkSession, path), contract=contract)
-    return scored.select("id", "probability", "issue")
+    return scored.select("id", F.col(PROBABILITY).alias("probability"), F.col(ISSUE).alias("issue"))
 
 
 def identity(features: DataFrame, names: list[str]) -> DataFrame:

@@ -14,6 +14,7 @@ from mlflow.models import infer_signature
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 from sklearn.linear_model import LogisticRegression
+from tests.model.spoken import spoken
 
 from brierlake.model import build_contract, build_udf, prepare_adapter, with_predictions
 from brierlake.model.adapter import Adapter
@@ -96,7 +97,7 @@ def predictions_of(spark: SparkSession, tmp_path: Path) -> Callable[..., pd.Data
         )
         adapter = prepare_adapter(model_path, contract=contract, positive_class=positive_class, folder=tmp_path)
         scored = with_predictions(features, udf=build_udf(spark, adapter), contract=contract)
-        return scored.toPandas().sort_values("id", ignore_index=True)
+        return spoken(scored).toPandas().sort_values("id", ignore_index=True)
 
     return predicted
 

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from tests.model.spoken import spoken
 
 from brierlake.model import build_contract, build_udf, explain_rows, prepare_adapter, select_inputs, with_predictions
 from brierlake.model.issues import code_of, decode, encode, foreseen, is_vague, raised, unfit
@@ -83,6 +84,6 @@ def test_the_driver_finds_the_words_again(spark: SparkSession, picky: Path, tmp_
     assert explain_rows(adapter, rows, contract=contract) == ["", said, "", said]
     udf = build_udf(spark, adapter)
     for seen, issue in (([], "the model raises LookupError; see the run's examples"), ([said], said)):
-        scored = with_predictions(features, udf=udf, contract=contract, seen=seen).toPandas().sort_values("id")
+        scored = spoken(with_predictions(features, udf=udf, contract=contract, seen=seen)).toPandas().sort_values("id")
         assert scored["issue"].tolist() == [None, issue, None, issue]
         np.testing.assert_array_equal(scored["probability"], [0.1, np.nan, 0.3, np.nan])

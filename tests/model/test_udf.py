@@ -13,8 +13,18 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
+from tests.model.spoken import spoken
 
-from brierlake.model import build_contract, build_udf, prepare_adapter, select_inputs, try_sample, with_predictions
+from brierlake.model import (
+    ISSUE,
+    PROBABILITY,
+    build_contract,
+    build_udf,
+    prepare_adapter,
+    select_inputs,
+    try_sample,
+    with_predictions,
+)
 
 NUMBERS = ["a", "b", "c"]
 Predicting = Callable[..., pd.DataFrame]
@@ -156,6 +166,10 @@ def calls(log: Path) -> list[list[str]]:
 
 
 def scored(features: DataFrame, path: Path, folder: Path) -> DataFrame:
+    return spoken(scored_as_they_are(features, path, folder))
+
+
+def scored_as_they_are(features: DataFrame, path: Path, folder: Path) -> DataFrame:
     contract = build_contract(path, features.schema, positive_class=1, table="features")
     adapter = prepare_adapter(path, contract=contract, positive_class=1, folder=folder)
     return with_predictions(features, udf=build_udf(features.sparkSession, adapter), contract=contract)
@@ -226,6 +240,19 @@ def test_a_sample_of_the_inputs_is_what_executors_see(features: DataFrame, logis
     )
     assert result == raw
     assert result.scored == 50
+
+
+def test_a_feature_may_have_any_name_of_a_table_of_ours(
+    features: DataFrame, save: Callable[..., Path], data: pd.DataFrame, tmp_path: Path
+) -> None:
+    named = {"a": "probability", "b": "Issue", "c": "window_start"}
+    inputs = data[NUMBERS].rename(columns=named)
+    model = LogisticRegression().fit(inputs, data["y"])
+    rows = features.withColumnsRenamed(named)
+    predictions = scored_as_they_are(rows, save(model, inputs), tmp_path).toPandas().sort_values("id")
+    assert predictions.columns.tolist() == [*rows.columns, PROBABILITY, ISSUE]
+    np.testing.assert_array_equal(predictions[PROBABILITY], model.predict_proba(inputs)[:, 1])
+    np.testing.assert_array_equal(predictions["probability"], inputs["probability"])
 
 
 def test_no_rows_give_no_predictions(features: DataFrame, logistic: Path, predictions_of: Predicting) -> None:

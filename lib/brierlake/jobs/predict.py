@@ -12,6 +12,8 @@ from brierlake.jobs.run import Run
 from brierlake.lakehouse.features import filter_windows, validate_unique_key
 from brierlake.lakehouse.predictions import Issue, key_text, spec_for
 from brierlake.model import (
+    ISSUE,
+    PROBABILITY,
     Contract,
     Differences,
     build_contract,
@@ -28,6 +30,7 @@ from brierlake.model import (
     with_predictions,
     words_of,
 )
+from brierlake.names import column_of
 from brierlake.registry import connect, fetch_model
 from brierlake.schemas import TableSpec
 
@@ -127,14 +130,16 @@ def as_predictions(scored: DataFrame, *, run: Run, plan: Plan, spec: TableSpec) 
     """Rows with a probability or an issue, in the shape of the predictions table."""
     event_at = run.config.features.event_at
     made = {
-        "event_at": F.col(event_at) if event_at else F.lit(None),
+        "event_at": column_of(event_at) if event_at else F.lit(None),
         "model_name": F.lit(plan.resolution.model_name),
         "model_version": F.lit(plan.resolution.model_version),
         "recipe": F.lit(plan.recipe),
         "run_id": F.lit(run.run_id),
         "features_version": F.lit(plan.pin.version),
         "scored_at": F.lit(run.started_at),
+        "probability": F.col(PROBABILITY),
+        "issue": F.col(ISSUE),
     }
     return scored.select(
-        *(made.get(each.name, F.col(each.name)).cast(each.dataType).alias(each.name) for each in spec.schema)
+        *(made.get(each.name, column_of(each.name)).cast(each.dataType).alias(each.name) for each in spec.schema)
     )

@@ -12,10 +12,12 @@ from brierlake.model.environment import (
 )
 from brierlake.model.issues import is_vague, words_of
 from brierlake.model.sample import SampleResult, explain_rows, try_sample
-from brierlake.model.udf import ModelUdf, build_udf, select_inputs, with_predictions
+from brierlake.model.udf import ISSUE, PROBABILITY, ModelUdf, build_udf, select_inputs, with_predictions
 from brierlake.model.wrap import prepare_adapter
 
 __all__ = [
+    "ISSUE",
+    "PROBABILITY",
     "Contract",
     "Difference",
     "Differences",

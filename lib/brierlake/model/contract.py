@@ -16,7 +16,6 @@ from brierlake.model.casts import arriving_type, cast_fault
 from brierlake.model.flavors import NotAProbabilityError
 from brierlake.model.quiet import quiet_mlflow
 
-_OURS = ("probability", "issue")
 _TENSOR_TYPES = ("float64", "float32", "float16", "int64", "int32")
 _TYPES = {
     DataType.double: "float64",
@@ -87,7 +86,7 @@ def build_contract(
     inputs: Schema | None = model.signature.inputs if model.signature else None
     if inputs is None:
         raise ContractError.unusable_signature("has no signature that says what it takes")
-    faults = [*_class_faults(model, positive_class), *_name_faults(schema)]
+    faults = _class_faults(model, positive_class)
     if inputs.is_tensor_spec():
         wanted, found = _tensor_features(inputs, features=features, run_features=run_features)
     else:
@@ -125,14 +124,6 @@ def _output_faults(model_path: Path, positive_class: Label) -> list[str]:
     except Exception:  # that it can't be loaded at all is told when it is tried
         return []
     return []
-
-
-def _name_faults(schema: T.StructType) -> list[str]:
-    return [
-        f"column `{name}` has a name that the predictions use: rename it, or leave it out of the table"
-        for name in schema.fieldNames()
-        if name.lower() in _OURS
-    ]
 
 
 def _column_features(

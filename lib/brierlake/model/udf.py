@@ -1,4 +1,4 @@
-"""The model as a Spark UDF, and the transform that adds its two columns."""
+"""The model as a Spark UDF, and the transform that adds its two columns, under names that no table of a user has."""
 
 import os
 import shutil
@@ -22,6 +22,8 @@ from brierlake.names import column_of, internal
 from brierlake.session import is_remote
 
 _RESULT = T.DoubleType()
+PROBABILITY = internal("probability")
+ISSUE = internal("issue")
 _SCORED = internal("scored")
 
 ModelUdf = Callable[..., Column]
@@ -58,7 +60,7 @@ def select_inputs(features: DataFrame, *, contract: Contract, beside: Iterable[C
 
 
 def with_predictions(features: DataFrame, *, udf: ModelUdf, contract: Contract, seen: Iterable[str] = ()) -> DataFrame:
-    """Adds `probability` (double in [0, 1]; null = not scored) and `issue` (string; null = fine) to each row.
+    """Adds `PROBABILITY` (double in [0, 1]; null = not scored) and `ISSUE` (string; null = fine) to each row.
 
     Don't filter on either before the result is written: Spark would run the model again for the filter.
 
@@ -69,7 +71,7 @@ def with_predictions(features: DataFrame, *, udf: ModelUdf, contract: Contract, 
     known = [*foreseen(contract.features, contract.types), *seen]
     probability, issue = decode(F.col(_SCORED), known=known)
     names = [column_of(name) for name in features.columns]
-    return scored.select(*names, probability.alias("probability"), issue.alias("issue"))
+    return scored.select(*names, probability.alias(PROBABILITY), issue.alias(ISSUE))
 
 
 def _inputs(features: DataFrame, contract: Contract) -> dict[str, Column]:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from tests.model.spoken import spoken
 
 from brierlake.model import build_contract, build_udf, prepare_adapter, try_sample, with_predictions
 
@@ -46,7 +47,7 @@ def scores(features: DataFrame, tmp_path: Path) -> Callable[..., np.ndarray]:
         sample = table.limit(100).toPandas()
         try_sample(adapter, sample, contract=contract, max_issue_share=0.5, table="features")
         udf = build_udf(table.sparkSession, adapter)
-        result = with_predictions(table, udf=udf, contract=contract).toPandas().sort_values("id")
+        result = spoken(with_predictions(table, udf=udf, contract=contract)).toPandas().sort_values("id")
         if rows is not None:
             return result.set_index("id")[["probability", "issue"]]
         assert result["issue"].isna().all(), result["issue"].unique()
