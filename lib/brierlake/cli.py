@@ -6,11 +6,12 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext, redirect_stderr
 from dataclasses import dataclass
 from functools import wraps
 from importlib import import_module
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, TextIO, cast
 
 import click
 from rich.console import Console
@@ -18,6 +19,7 @@ from rich.console import Console
 from brierlake import __version__
 from brierlake.configfile import read_config
 from brierlake.errors import BrierlakeError, ConfigError, GateError
+from brierlake.redaction import RedactedStream, redacted, redacted_data
 from brierlake.report.listings import print_listing
 from brierlake.report.speaker import Speaker
 from brierlake.report.terminal import print_summary
@@ -60,7 +62,8 @@ class Terminal:
     is_debug: bool
     say: Speaker
 
-    def show(self, summary: dict[str, Any]) -> None:
+    def show(self, told: dict[str, Any]) -> None:
+        summary = redacted_data(told)
         if self.is_json:
             click.echo(json.dumps(summary, sort_keys=True))
         elif "rows" in summary or summary["action"] == "show":
@@ -83,7 +86,8 @@ def _outputs(command: Callable[P, None]) -> Callable[P, None]:
             _hush()
         kwargs["terminal"] = terminal
         try:
-            command(*args, **kwargs)
+            with _redacting(is_wanted=terminal.is_debug):
+                command(*args, **kwargs)
         except BrierlakeError as error:
             _fail(terminal, str(error), code=error.exit_code)
         except Exception as error:
@@ -92,13 +96,19 @@ def _outputs(command: Callable[P, None]) -> Callable[P, None]:
     return _JSON(_QUIET(_LOG_JSON(_DEBUG(wrapped))))
 
 
+def _redacting(*, is_wanted: bool) -> AbstractContextManager[Any]:
+    """With --debug, what others print and log on stderr too is free of credentials."""
+    return redirect_stderr(cast("TextIO", RedactedStream(sys.stderr))) if is_wanted else nullcontext()
+
+
 def _first_line(error: BaseException) -> str:
     return next((line for line in str(error).splitlines() if line.strip()), "")
 
 
 def _fail(terminal: Terminal, message: str, *, code: int) -> None:
+    message = redacted(message)
     if terminal.is_debug:
-        traceback.print_exc()
+        click.echo(redacted(traceback.format_exc()), err=True)
     if terminal.is_json:
         told = {"status": "held" if code == GateError.exit_code else "failed", "exit_code": code, "error": message}
         click.echo(json.dumps(told))
@@ -123,6 +133,8 @@ def _hush() -> None:
     warnings.simplefilter("ignore")
     for name in ("mlflow", "alembic", "py4j", "pyspark"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    # says every SQL error a second time, with the query and a page of Java
+    logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL + 1)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

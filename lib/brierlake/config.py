@@ -1,10 +1,20 @@
 """What a job is told: one YAML file, as frozen models. Impossible combinations are refused when they are made."""
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
+from brierlake.redaction import note_secrets
 from brierlake.schemas import METRIC_FIELDS
 
 Name = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
@@ -12,7 +22,18 @@ Label = bool | int | float | str
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        str_strip_whitespace=True,
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,  # it may be a credential
+    )
+
+    @model_validator(mode="after")
+    def _no_secret_told(self) -> Self:
+        note_secrets(vars(self))
+        return self
 
 
 class TableNames(Section):
@@ -316,6 +337,17 @@ class Config(Section):
     mlflow: MlflowConfig
     report: ReportConfig = ReportConfig()
     session: SessionConfig = SessionConfig()
+    _references: Mapping[tuple[str, ...], str] = PrivateAttr(default_factory=dict)
+
+    @property
+    def references(self) -> Mapping[tuple[str, ...], str]:
+        """Path of each value that the environment gave and that nobody is told, to what the file has there."""
+        return self._references
+
+    def with_references(self, references: Mapping[tuple[str, ...], str]) -> Self:
+        made = self.model_copy()
+        made._references = dict(references)  # noqa: SLF001 - its own, before anybody has it
+        return made
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

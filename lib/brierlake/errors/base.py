@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import ClassVar
 
+from brierlake.redaction import redacted
+
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Returns ` Did you mean 'x'?`, or nothing where no known name is near."""
@@ -19,6 +21,9 @@ def listed(names: Iterable[str], *, most: int = 20) -> str:
 
 
 class BrierlakeError(Exception):
-    """Something that the user can act on. The message is one or two sentences and holds the fix."""
+    """Something that the user can act on. The message is one or two sentences, holds the fix and no credentials."""
 
     exit_code: ClassVar[int] = 1
+
+    def __init__(self, text: str) -> None:
+        super().__init__(redacted(text))

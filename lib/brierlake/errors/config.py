@@ -34,7 +34,9 @@ class ConfigError(BrierlakeError):
 
     @classmethod
     def bad_override(cls, text: str) -> Self:
-        return cls(f"--set {text} isn't of the form section.key=value, for example --set model.metric=brier.")
+        name, equals, _ = text.partition("=")  # what follows may be a credential
+        shown = f"{name}=…" if equals else name
+        return cls(f"--set {shown} isn't of the form section.key=value, for example --set model.metric=brier.")
 
     @classmethod
     def missing_option(cls, option: str, what: str) -> Self:

@@ -12,6 +12,7 @@ import yaml
 from brierlake.config import LakehouseConfig
 from brierlake.jobs.findings import ModelFindings, TableFindings
 from brierlake.lakehouse.tables import Table, locate_table
+from brierlake.redaction import redacted
 
 _LARGER_IS_BETTER = re.compile(r"auc|acc|f1|precision|recall|r2|score|skill")
 _PLAIN = re.compile(r"[A-Za-z_/][\w/.:-]*")
@@ -100,7 +101,7 @@ def _lines(section: Mapping[str, Any]) -> str:
 
 
 def _without_password(uri: str) -> str:
-    return "${MLFLOW_TRACKING_URI}" if re.search(r"//[^/]*@", uri) else uri
+    return "${MLFLOW_TRACKING_URI}" if redacted(uri) != uri else uri
 
 
 def _counted(title: str, found: Mapping[str, int]) -> str:

@@ -12,6 +12,7 @@ from brierlake.errors import ConfigError, StorageError
 from brierlake.jobs.run import Run
 from brierlake.lakehouse.diagnostics import CHAMPION
 from brierlake.lakehouse.tables import Table, is_there, read_table
+from brierlake.redaction import redacted_data
 from brierlake.report import COMPARED, Tables, render_page
 
 _WINDOWS, _MONTHS, _SLICE_MONTHS, _RUNS = 400, 36, 12, 200
@@ -50,19 +51,27 @@ def read_tables(run: Run) -> Tables:
         grain=config.features.window,
         metrics=metrics,
         reliability=_reliability(run, run.gold(names.reliability)),
-        candidates=_last_candidates(run, run.gold(names.candidates)),
-        runs=_newest(_read(run, run.runs), by="run_id", most=_RUNS),
+        candidates=_told(_last_candidates(run, run.gold(names.candidates))),
+        runs=_told(_newest(_read(run, run.runs), by="run_id", most=_RUNS)),
         issues=_issues(run, has_issues=bool((metrics["n_rows"] > metrics["n_scored"]).any())),
         comparison=_comparison(run),
         reference=(reference.start, reference.end) if isinstance(reference, ReferenceWindow) else None,
-        places={
-            "predictions": run.predictions.name,
-            "metrics": metrics_table.name,
-            "reliability": run.gold(names.reliability).name,
-            "candidates": run.gold(names.candidates).name,
-            "runs": run.runs.name,
-        },
+        places=redacted_data(
+            {
+                "predictions": run.predictions.name,
+                "metrics": metrics_table.name,
+                "reliability": run.gold(names.reliability).name,
+                "candidates": run.gold(names.candidates).name,
+                "runs": run.runs.name,
+            }
+        ),
     )
+
+
+def _told(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same rows without credentials: an older release may have written some."""
+    texts = [str(name) for name in frame.columns if frame[name].dtype == object]
+    return frame.assign(**{name: frame[name].map(redacted_data) for name in texts})
 
 
 def _of_job(run: Run, table: Table) -> DataFrame:

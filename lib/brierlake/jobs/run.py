@@ -12,6 +12,7 @@ from pyspark.sql import SparkSession
 
 from brierlake import __version__
 from brierlake.config import Config
+from brierlake.configfile import told_config
 from brierlake.errors import BrierlakeError, GateError, StorageError
 from brierlake.lakehouse.ledger import append_records
 from brierlake.lakehouse.tables import (
@@ -110,7 +111,7 @@ def record_runs(run: Run, runs: Iterable[Mapping[str, Any]]) -> None:
         "job": run.config.job,
         "started_at": run.started_at,
         "finished_at": datetime.now(UTC),
-        "config": run.config.model_dump_json(),
+        "config": told_config(run.config),
         "libraries": {"brierlake": __version__, **_installed()},
     }
     append_records(run.spark, run.runs, RUNS, [{**common, **each} for each in runs])

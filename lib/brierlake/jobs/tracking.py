@@ -9,6 +9,7 @@ from brierlake import __version__
 from brierlake.errors import BrierlakeError
 from brierlake.jobs.report import read_tables, write_page
 from brierlake.jobs.run import Run
+from brierlake.redaction import without_login
 from brierlake.registry import Result, Source, connect, log_result, tag_version
 from brierlake.report import Tables, judge, render_page
 
@@ -64,7 +65,7 @@ def _log(run: Run, summary: Mapping[str, Any], *, tables: Tables | None, page: s
     where = f"run {run_id} in experiment {config.experiment}"
     if config.tracking_uri.startswith("http"):
         experiment_id = client.get_run(run_id).info.experiment_id
-        where = f"{config.tracking_uri.rstrip('/')}/#/experiments/{experiment_id}/runs/{run_id}"
+        where = f"{without_login(config.tracking_uri).rstrip('/')}/#/experiments/{experiment_id}/runs/{run_id}"
     return {"mlflow": where, "mlflow_run_id": run_id}
 
 

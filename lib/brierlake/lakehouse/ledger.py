@@ -8,13 +8,15 @@ from pyspark.sql import functions as F
 
 from brierlake.lakehouse.tables import Table, append_rows, create_table, is_there, local_frame, read_table
 from brierlake.lakehouse.windows import FULL, INCREMENTAL
+from brierlake.redaction import redacted_record
 from brierlake.schemas import TableSpec
 
 
 def append_records(spark: SparkSession, table: Table, spec: TableSpec, records: Iterable[Mapping[str, Any]]) -> None:
     """Appends one row a record; fields that a record lacks are null. Creates the table where it is absent."""
     create_table(spark, table, spec)
-    append_rows(local_frame(spark, list(records), spec.schema).coalesce(1), table)
+    told = [redacted_record(each, kept=(*spec.key, "job", "model_name", "config")) for each in records]
+    append_rows(local_frame(spark, told, spec.schema).coalesce(1), table)
 
 
 def read_recorded(spark: SparkSession, table: Table, *, run_ids: Collection[str]) -> set[str]:

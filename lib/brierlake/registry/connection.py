@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from brierlake.config import MlflowConfig
 from brierlake.errors import ModelError
+from brierlake.redaction import redacted
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -107,8 +108,8 @@ def asking(uri: str, action: str) -> Iterator[None]:
         yield
     except MlflowException as error:
         raise _translated(error, uri, action) from error
-    except (RequestException, SQLAlchemyError, OSError, json.JSONDecodeError) as error:
-        raise ModelError.failed(action, _shown(uri), _one_line(error)) from error
+    except (RequestException, SQLAlchemyError, OSError, ImportError, json.JSONDecodeError) as error:
+        raise ModelError.failed(action, uri, _one_line(error)) from error
 
 
 def has_code(error: MlflowException, *codes: str) -> bool:
@@ -118,26 +119,21 @@ def has_code(error: MlflowException, *codes: str) -> bool:
 def _translated(error: MlflowException, uri: str, action: str) -> ModelError:
     text = str(error.message)
     if has_code(error, "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED") or "error code 401" in text:
-        return ModelError.no_login(_shown(uri))
+        return ModelError.no_login(uri)
     if has_code(error, "PERMISSION_DENIED") or "error code 403" in text:
-        return ModelError.forbidden("what this job needs", _shown(uri))
+        return ModelError.forbidden("what this job needs", uri)
     if "timed out" in text:
-        return ModelError.unreachable(_shown(uri), f"didn't answer within {os.environ.get(_TIMEOUT, '120')} s")
+        return ModelError.unreachable(uri, f"didn't answer within {os.environ.get(_TIMEOUT, '120')} s")
     if "Max retries exceeded" in text and "error responses" not in text:
         cause = _CAUSE.search(text)
-        return ModelError.unreachable(_shown(uri), f"can't be reached ({cause.group(1) if cause else text[-200:]})")
-    return ModelError.failed(action, _shown(uri), _one_line(error))
+        return ModelError.unreachable(uri, f"can't be reached ({cause.group(1) if cause else redacted(text)[-200:]})")
+    return ModelError.failed(action, uri, _one_line(error))
 
 
 def _one_line(error: Exception) -> str:
     text = error.message if isinstance(error, MlflowException) else str(error)
-    line = " ".join(str(text).split()) or type(error).__name__
+    line = redacted(" ".join(str(text).split())) or type(error).__name__  # before it is cut: half a secret is one too
     return line if len(line) <= 400 else f"{line[:400]}…"
-
-
-def _shown(uri: str) -> str:
-    """Returns the address without a password in it."""
-    return re.sub(r"//[^/@]*@", "//…@", uri)
 
 
 def _validate_database(uri: str | None) -> None:

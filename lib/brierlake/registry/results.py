@@ -11,6 +11,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunT
 from mlflow.exceptions import MlflowException
 
 from brierlake.config import MlflowConfig
+from brierlake.redaction import redacted
 from brierlake.registry.connection import asking, has_code, without_retries
 
 PAGE = "report.html"
@@ -49,7 +50,9 @@ def log_result(client: MlflowClient, config: MlflowConfig, result: Result) -> st
     with asking(config.tracking_uri, f"log a run to the experiment {config.experiment!r}"):
         experiment_id = _experiment_id(client, config)
         with without_retries():
-            run_id = str(client.create_run(experiment_id, run_name=result.name, tags=dict(result.tags)).info.run_id)
+            run_id = str(
+                client.create_run(experiment_id, run_name=redacted(result.name), tags=_told(result.tags)).info.run_id
+            )
         try:
             _fill(client, run_id, result)
         except Exception:
@@ -63,7 +66,7 @@ def tag_version(client: MlflowClient, config: MlflowConfig, name: str, version: 
     """Sets tags on a model version, over those that are there."""
     with asking(config.registry_uri or config.tracking_uri, f"tag {name} version {version}"):
         for key, value in tags.items():
-            client.set_model_version_tag(name, str(version), key, value)
+            client.set_model_version_tag(name, str(version), key, redacted(value))
 
 
 def _experiment_id(client: MlflowClient, config: MlflowConfig) -> str:
@@ -93,7 +96,7 @@ def _fill(client: MlflowClient, run_id: str, result: Result) -> None:
     client.log_batch(
         run_id,
         metrics=[Metric(name, value, now, 0) for name, value in result.metrics.items()],
-        params=[Param(name, value[:_LONGEST_PARAM]) for name, value in result.params.items()],
+        params=[Param(name, value[:_LONGEST_PARAM]) for name, value in _told(result.params).items()],
         tags=[RunTag("mlflow.source.name", "brierlake"), RunTag("mlflow.source.type", "JOB")],
     )
     if result.source is not None:
@@ -110,4 +113,8 @@ def _dataset(source: Source) -> Dataset:
     described = {**where, "delta_table_version": source.version, "delta_table_id": source.table_id}
     digest = f"v{source.version}-{source.table_id}"[:_LONGEST_DIGEST]
     name = source.name.rsplit("/", 1)[-1]
-    return Dataset(name=name, digest=digest, source_type="delta_table", source=json.dumps(described))
+    return Dataset(name=name, digest=digest, source_type="delta_table", source=redacted(json.dumps(described)))
+
+
+def _told(texts: Mapping[str, str]) -> dict[str, str]:
+    return {name: redacted(text) for name, text in texts.items()}

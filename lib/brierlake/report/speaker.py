@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
+from brierlake.redaction import redacted
+
 _SPARSE_SECONDS = 30.0
 
 
@@ -29,9 +31,10 @@ class Speaker:
         self._said_at = time.monotonic()
         if self.is_json:
             at = datetime.now(UTC).isoformat(timespec="milliseconds")
-            print(json.dumps({"time": at, "run_id": self.run_id, "message": line}), file=sys.stderr, flush=True)  # noqa: T201
+            said = {"time": at, "run_id": self.run_id, "message": redacted(line)}
+            print(json.dumps(said), file=sys.stderr, flush=True)  # noqa: T201
         else:
-            Console(stderr=True, highlight=False).print(f"[dim]·[/dim] {line}", soft_wrap=True)
+            Console(stderr=True, highlight=False).print(f"[dim]·[/dim] {redacted(line)}", soft_wrap=True)
 
     def passing(self, line: str) -> None:
         """Says how far something has come: again and again in the same line on a terminal, now and then in a log."""
@@ -43,7 +46,7 @@ class Speaker:
             return
         self._wipe()
         width = Console(stderr=True).width - 4
-        sys.stderr.write(f"· {line[:width]}")
+        sys.stderr.write(f"· {redacted(line)[:width]}")
         sys.stderr.flush()
         self._has_passing = True
 
