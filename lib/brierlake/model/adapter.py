@@ -3,9 +3,12 @@
 import json
 import logging
 import os
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import mlflow.models.model
 import mlflow.pyfunc
 import numpy as np
 import pandas as pd
@@ -15,6 +18,7 @@ from numpy.typing import NDArray
 from brierlake.config import Label
 from brierlake.model.flavors import Floats, Source, probability_source
 from brierlake.model.issues import LIMITED, WHOLE, Texts, encode, unfit
+from brierlake.model.modules import Modules
 from brierlake.model.rows import Known, score_rows
 
 SETTINGS = "adapter.json"
@@ -22,7 +26,8 @@ INNER = "model"
 
 _KEPT = 2
 _AS_THEY_ARE = ("float64", "float32", "str")
-_LOADED: dict[str, "Adapter"] = {}
+_LOADED: dict[str, tuple[Path, "Adapter"]] = {}
+"""Those used last, and the folder of each."""
 
 
 class Adapter:
@@ -53,6 +58,10 @@ class Adapter:
 
     def with_issues(self, data: pd.DataFrame) -> tuple[Floats, Texts]:
         """Returns each row's probability (NaN = none) and issue (empty = none)."""
+        with self.source.at_work():
+            return self._with_issues(data)
+
+    def _with_issues(self, data: pd.DataFrame) -> tuple[Floats, Texts]:
         frame = data.copy(deep=False)
         frame.columns = pd.Index(self.features)
         fits, reasons = self._fits(frame)
@@ -66,7 +75,8 @@ class Adapter:
         return probability, issue
 
     def score(self, frame: pd.DataFrame) -> Floats:
-        return self.source.score(self.model_input(frame))
+        with self.source.at_work():
+            return self.source.score(self.model_input(frame))
 
     def model_input(self, frame: pd.DataFrame) -> Any:
         """Returns rows that fit, as the model takes them."""
@@ -108,13 +118,17 @@ _FURTHEST = 9_223_372_036_854_774
 
 def _load_pyfunc(data_path: str) -> Adapter:
     """Called by MLflow, on local masters once a task; the model is loaded once a Python worker."""
-    settings = json.loads((Path(data_path) / SETTINGS).read_text(encoding="utf-8"))
+    path = Path(data_path)
+    settings = json.loads((path / SETTINGS).read_text(encoding="utf-8"))
     key = settings["digest"]
-    if key not in _LOADED:
-        while len(_LOADED) >= _KEPT:
-            _LOADED.pop(next(iter(_LOADED)))
-        _LOADED[key] = _loaded(Path(data_path) / INNER, settings)
-    return _LOADED[key]
+    home, adapter = _LOADED.pop(key, (path, None))
+    # one from a folder that is gone can't open its files any more, nor import what it hasn't yet
+    if adapter is None or not home.is_dir():
+        home, adapter = path, _loaded(path / INNER, settings)
+    while len(_LOADED) >= _KEPT:
+        _LOADED.pop(next(iter(_LOADED)))
+    _LOADED[key] = home, adapter
+    return adapter
 
 
 def _loaded(path: Path, settings: dict[str, Any]) -> Adapter:
@@ -129,8 +143,22 @@ def load_source(path: Path, *, positive_class: Label) -> Source:
     Raises:
         NotAProbabilityError: It has none of the positive class.
     """
-    keras = Model.load(str(path)).flavors.get("keras", {})
+    _settle_backend(Model.load(str(path)).flavors)
+    modules = Modules(path)
+
+    def loaded() -> Source:
+        # else a file that should set its model and doesn't is answered with the one that was loaded before
+        mlflow.models.model.__mlflow_model__ = None
+        model = mlflow.pyfunc.load_model(str(path), suppress_warnings=True)
+        return probability_source(model, positive_class=positive_class)
+
+    return replace(modules.load(loaded), at_work=modules.active)
+
+
+def _settle_backend(flavors: Mapping[str, Any]) -> None:
+    keras = flavors.get("keras", {})
     if "keras_backend" in keras:  # else Keras asks for TensorFlow, whatever the model was made with
         os.environ.setdefault("KERAS_BACKEND", keras["keras_backend"])
-    model = mlflow.pyfunc.load_model(str(path), suppress_warnings=True)
-    return probability_source(model, positive_class=positive_class)
+    if flavors.keys() & {"keras", "tensorflow"}:
+        # what TensorFlow says while it starts (of CPU features, oneDNN, missing GPUs) comes from C++, and to no log
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

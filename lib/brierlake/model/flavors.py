@@ -1,6 +1,7 @@
 """Where a loaded model keeps P(positive class), whatever flavor it was logged with. Runs on driver and executors."""
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +35,8 @@ class Source:
     """What the model knows as missing text: None or NaN."""
     is_read_by_row: bool = False
     """The model walks through each row: a tenth faster where a row lies together in memory."""
+    at_work: Callable[[], AbstractContextManager[None]] = nullcontext
+    """To be entered around whatever runs the model's code."""
 
 
 def probability_source(model: Any, *, positive_class: Label) -> Source:
