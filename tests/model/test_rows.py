@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 from brierlake.model.flavors import NotAProbabilityError
+from brierlake.model.gaps import Known
 from brierlake.model.issues import ALL_REFUSED, NO_NUMBER, OUTSIDE, TOO_MANY
-from brierlake.model.rows import Known, score_rows
+from brierlake.model.rows import score_rows
 
 Score = Callable[[pd.DataFrame], np.ndarray]
 
@@ -135,13 +136,14 @@ def test_a_batch_that_is_bad_throughout_costs_at_most_a_few_times_a_good_one() -
     assert model.calls < 40
     texts, counts = np.unique(issue.astype(str), return_counts=True)
     assert dict(zip(texts, counts, strict=True)) == {
-        "the model raises ValueError: bad row among …: … …": 8,
-        ALL_REFUSED: len(rows) - 8,
+        "the model raises ValueError: bad row among …: … …": 16,
+        ALL_REFUSED: len(rows) - 16,
     }
     assert np.isnan(probability).all()
 
 
-def test_what_the_budget_leaves_open_is_not_called_bad() -> None:
+def test_what_the_budget_leaves_open_is_not_called_bad(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("brierlake.model.rows._FUSE", -1.0)
     model, rows = Model(lambda each: each["s"] == "q"), frame()
     rows.loc[::2, "s"] = "q"
     probability, issue = score_rows(rows, score=model, known=Known())
@@ -150,6 +152,72 @@ def test_what_the_budget_leaves_open_is_not_called_bad() -> None:
     assert set(issue[~is_bad]) == {"", TOO_MANY}
     assert set(issue[is_bad]) == {"the model raises ValueError: bad row among …: … …", TOO_MANY}
     np.testing.assert_array_equal(np.isnan(probability), issue != "")
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("share", [0.5, 0.2])
+def test_each_row_is_judged_alone_whatever_the_order_of_its_batch(share: float, seed: int) -> None:
+    rows = frame()
+    rows.loc[np.random.default_rng(0).random(len(rows)) < share, "s"] = "q"
+    is_bad = (rows["s"] == "q").to_numpy()
+    order = np.random.default_rng(seed).permutation(len(rows))
+    model = Model(lambda each: each["s"] == "q")
+    for batch in (rows, rows.iloc[order].reset_index(drop=True), rows.sort_values("s", ignore_index=True)):
+        bad = (batch["s"] == "q").to_numpy()
+        probability, issue = score_rows(batch, score=model, known=Known())
+        np.testing.assert_array_equal(probability[~bad], batch["a"][~bad])
+        assert set(issue[bad]) == {"the model raises ValueError: bad row among …: … …"}
+    assert model.calls < 3 * (len(rows) * 5 / 4 + 256 + 32)
+    assert is_bad.sum() > 1000
+
+
+@pytest.mark.parametrize("fuse", [-1.0, 120.0])
+def test_the_order_of_a_batch_decides_nothing(fuse: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even which rows are left where most are bad, or where the time for single rows is used up."""
+    monkeypatch.setattr("brierlake.model.rows._FUSE", fuse)
+    for refused in (lambda each: each["s"] == "q", lambda each: each["a"] < 0.999, gappy("b")):
+        rows = frame(3000)
+        rows.loc[::2, "s"] = "q"
+        rows.loc[::3, "b"] = np.nan
+        probability, issue = score_rows(rows, score=Model(refused), known=Known())
+        order = np.random.default_rng(5).permutation(len(rows))
+        moved = rows.iloc[order].reset_index(drop=True)
+        moved_probability, moved_issue = score_rows(moved, score=Model(refused), known=Known())
+        np.testing.assert_array_equal(moved_probability, probability[order])
+        assert list(moved_issue) == list(issue[order])
+
+
+def test_the_time_for_single_rows_is_a_workers_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(10**6))
+    monkeypatch.setattr("brierlake.model.rows.monotonic", lambda: float(next(clock)))
+    rows, known = frame(), Known()
+    rows.loc[::2, "s"] = "q"
+    _, first = score_rows(rows, score=Model(lambda each: each["s"] == "q"), known=known)
+    model = Model(lambda each: each["s"] == "q")
+    _, second = score_rows(rows, score=model, known=known)
+    assert known.seconds == 121
+    assert TOO_MANY in first
+    assert TOO_MANY in second
+    assert model.calls < 256 + len(rows) / 4 + 32
+
+
+def test_values_that_have_no_hash_can_be_told_apart_too() -> None:
+    rows = frame(100).assign(s=[[k] for k in range(100)])
+    _, issue = score_rows(rows, score=Model(lambda each: each["s"].map(lambda value: value == [7])), known=Known())
+    assert list(np.flatnonzero(issue != "")) == [7]
+
+
+def test_a_gap_that_the_model_takes_in_some_rows_is_judged_row_by_row() -> None:
+    def refused(each: pd.DataFrame) -> "pd.Series[bool]":
+        return each["b"].isna() & (each["s"] == "x")
+
+    rows = frame(1000)
+    rows.loc[rows.index % 4 > 0, "s"] = "y"
+    rows.loc[:99, "b"] = np.nan
+    probability, issue = score_rows(rows, score=Model(refused), known=Known())
+    is_bad = refused(rows).to_numpy()
+    np.testing.assert_array_equal(probability[~is_bad], rows["a"][~is_bad])
+    assert set(issue[is_bad]) == {"the model raises ValueError: bad row among …: … …"}
 
 
 def test_values_that_are_no_probability_become_issues() -> None:

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from brierlake.config import Label
 from brierlake.model.flavors import Floats, Source, probability_source
+from brierlake.model.gaps import Known
 from brierlake.model.issues import LIMITED, WHOLE, Texts, encode, unfit
 from brierlake.model.modules import Modules
-from brierlake.model.rows import Known, score_rows
+from brierlake.model.rows import score_rows
 
 SETTINGS = "adapter.json"
 INNER = "model"

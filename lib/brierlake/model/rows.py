@@ -2,19 +2,20 @@
 
 A good batch costs one call. When the model raises, columns with nulls or infinities are tried on a row that it
 did score, once a worker; what it refuses is set aside from then on. Other bad rows are found by bisection within a
-budget; what that leaves open is called not evaluated, never bad.
+budget, and what that leaves open is tried one row at a time for as long as a worker has time for it; the rest is called
+not evaluated, never bad. Which rows are tried goes by their content: their order in the batch changes nothing.
 """
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from brierlake.model.flavors import Floats, NotAProbabilityError
+from brierlake.model.flavors import Floats
+from brierlake.model.gaps import Known, Rows, Score, by_content, gaps, learned, scored, set_aside, spread
 from brierlake.model.issues import (
     ALL_REFUSED,
     GAPS,
@@ -23,34 +24,15 @@ from brierlake.model.issues import (
     TOO_MANY,
     Texts,
     raised,
-    refused,
     without_number,
 )
 
-Rows = NDArray[np.intp]
-Flags = NDArray[np.bool_]
-Score = Callable[[pd.DataFrame], Floats]
-
 _SEGMENTS = 16
-_SINGLES = 8
+_SINGLES = 16
+_FUSE = 120.0
+"""Seconds that a worker has for trying rows one at a time, over all its batches."""
 _TOLERANCE = 1e-6
 _UNSAFE = re.compile(r"'[^']*'|\"[^\"]*\"|\[[^\]]*\]|[-+]?\d+(?:[.,:]\d+)*(?:[eE][-+]?\d+)?")
-
-
-@dataclass
-class Known:
-    """What this worker has learned about the model."""
-
-    takes: dict[tuple[str, str], bool] = field(default_factory=dict)
-    """Column and kind of gap (null, infinite) -> whether the model scores a row with it."""
-    good: pd.DataFrame | None = None
-    """One row that the model scored."""
-    error: Exception | None = None
-    """What the model raised last; that its output is no probability goes before all else."""
-
-    def note(self, error: Exception) -> None:
-        if not isinstance(self.error, NotAProbabilityError):
-            self.error = error.with_traceback(None)  # a traceback would keep the batch in memory
 
 
 def score_rows(frame: pd.DataFrame, *, score: Score, known: Known) -> tuple[Floats, Texts]:
@@ -58,85 +40,14 @@ def score_rows(frame: pd.DataFrame, *, score: Score, known: Known) -> tuple[Floa
     probability = np.full(len(frame), np.nan)
     issue = np.full(len(frame), "", dtype=object)
     untaken = {pair for pair, is_taken in known.takes.items() if not is_taken}
-    rest = _set_aside(np.arange(len(frame)), frame, untaken, issue)
+    rest = set_aside(np.arange(len(frame)), frame, untaken, issue)
     trial = _Trial(frame, probability, issue, score=score, known=known)
     if len(rest) and not trial.is_good(rest):
-        fitting = _set_aside(rest, frame, _learned(frame, rest, score=score, known=known), issue)
+        fitting = set_aside(rest, frame, learned(frame, rest, score=score, known=known), issue)
         if len(fitting) == len(rest) or (len(fitting) and not trial.is_good(fitting)):
-            _bisect(fitting, trial)
+            _narrow_down(fitting, trial)
     _judge(frame, probability, issue)
     return probability, issue
-
-
-def gaps(column: pd.Series, kind: str) -> Flags:
-    """Returns which values are null or NaN (kind null), or infinite (kind infinite)."""
-    if kind == "null":
-        return np.asarray(column.isna(), dtype=np.bool_)
-    if column.dtype.kind == "f":
-        return np.asarray(np.isinf(column.to_numpy()), dtype=np.bool_)
-    return np.zeros(len(column), dtype=np.bool_)
-
-
-def _scored(frame: pd.DataFrame, rows: Rows, score: Score) -> Floats:
-    values = score(frame if len(rows) == len(frame) else frame.take(rows))
-    if values.shape != (len(rows),):
-        message = f"the model returned {len(values)} values for {len(rows)} rows"
-        raise ValueError(message)
-    return values
-
-
-def _set_aside(rows: Rows, frame: pd.DataFrame, untaken: set[tuple[str, str]], issue: Texts) -> Rows:
-    for name, kind in sorted(untaken):
-        bad = gaps(frame[name], kind)[rows]
-        if bad.any():
-            issue[rows[bad]] = refused(name, kind)
-            rows = rows[~bad]
-    return rows
-
-
-def _learned(frame: pd.DataFrame, rows: Rows, *, score: Score, known: Known) -> set[tuple[str, str]]:
-    """Tries each kind of gap that these rows have on a row that scores; returns those that the model refuses."""
-    flags = {(name, kind): gaps(frame[name], kind)[rows] for name in frame.columns for kind in GAPS}
-    present = {pair: bad for pair, bad in flags.items() if bad.any()}
-    unknown = [pair for pair in present if pair not in known.takes]
-    if unknown and known.good is None:
-        known.good = _good_row(frame, rows, present, score=score)
-    if known.good is not None:
-        for name, kind in unknown:
-            value = frame[name].iloc[rows[present[name, kind]][0]]
-            trial = known.good.assign(**{name: pd.Series([value], dtype=frame[name].dtype, index=known.good.index)})
-            known.takes[name, kind] = _is_scored(trial, score)
-    return {pair for pair in present if not known.takes.get(pair, True)}
-
-
-def _good_row(
-    frame: pd.DataFrame, rows: Rows, present: dict[tuple[str, str], Flags], *, score: Score
-) -> pd.DataFrame | None:
-    """Looks for a row without gaps that scores; where all have gaps, fills a few."""
-    gappy = np.logical_or.reduce(list(present.values()))
-    for row in rows[~gappy][:3]:
-        if _is_scored(frame.iloc[[row]], score):
-            return frame.iloc[[row]]
-    for row in rows[gappy][:3]:
-        filled = frame.iloc[[row]].replace([np.inf, -np.inf], np.nan)
-        for name in filled.columns[filled.isna().any()]:
-            whole = frame[name].iloc[rows]
-            there = whole[~gaps(whole, "null") & ~gaps(whole, "infinite")]
-            filler = there.iloc[0] if len(there) else ("" if whole.dtype == object else 0)
-            filled[name] = pd.Series([filler], index=filled.index).astype(whole.dtype)
-        if _is_scored(filled, score):
-            return filled
-    return None
-
-
-def _is_scored(row: pd.DataFrame, score: Score) -> bool:
-    try:
-        _scored(row, np.arange(len(row)), score)
-    except MemoryError:
-        raise
-    except Exception:
-        return False
-    return True
 
 
 @dataclass
@@ -153,7 +64,7 @@ class _Trial:
     def is_good(self, part: Rows) -> bool:
         self.calls += 1
         try:
-            self.probability[part] = _scored(self.frame, part, self.score)
+            self.probability[part] = scored(self.frame, part, self.score)
         except MemoryError:
             raise
         except Exception as error:
@@ -163,29 +74,39 @@ class _Trial:
             return False
         return True
 
+    def try_alone(self, row: np.intp) -> None:
+        if self.known.seconds > _FUSE:
+            self.issue[row] = self.issue[row] or TOO_MANY
+            return
+        started = monotonic()
+        self.is_good(row[None])
+        self.known.seconds += monotonic() - started
 
-def _bisect(rows: Rows, trial: _Trial) -> None:
+
+def _narrow_down(rows: Rows, trial: _Trial) -> None:
+    """Finds the bad ones among rows of which the model refuses the whole."""
+    rows = by_content(trial.frame, rows)
     budget = trial.calls + _SEGMENTS + 256 + len(rows) // 4
     segments = np.array_split(rows, min(_SEGMENTS, len(rows)))
     failing = [part for part in segments if not trial.is_good(part) and len(part) > 1]
-    if len(failing) == _SEGMENTS and sum(trial.is_good(rows[[k]]) for k in _spread(len(rows))) == 0:
+    if len(failing) == _SEGMENTS and not any(trial.is_good(row[None]) for row in spread(rows, _SINGLES)):
         trial.issue[rows[trial.issue[rows] == ""]] = ALL_REFUSED
         return
-    while failing:
+    for row in _bisected(failing, trial, budget=budget):
+        trial.try_alone(row)
+
+
+def _bisected(failing: list[Rows], trial: _Trial, *, budget: int) -> Rows:
+    """Returns the rows of failing parts that are still open when the budget of calls is used up."""
+    failing = failing.copy()
+    while failing and trial.calls < budget:
         part = failing.pop()
-        if trial.calls >= budget:
-            is_open = np.isnan(trial.probability[part]) & (trial.issue[part] == "")
-            trial.issue[part[is_open]] = TOO_MANY
-            continue
         left, right = np.array_split(part, 2)
         is_left_good = trial.is_good(left)
         # what makes the whole fail is in the right half then; a single row is tried for its message
         is_right_good = trial.is_good(right) if len(right) == 1 or not is_left_good else False
         failing += [half for half, good in ((left, is_left_good), (right, is_right_good)) if not good and len(half) > 1]
-
-
-def _spread(count: int) -> list[int]:
-    return [int(k) for k in np.linspace(0, count - 1, _SINGLES)]
+    return np.concatenate([np.empty(0, dtype=np.intp), *failing])
 
 
 def _raised(error: Exception, row: "pd.Series[Any]") -> str:

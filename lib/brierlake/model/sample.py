@@ -12,9 +12,9 @@ from brierlake.errors import ContractError
 from brierlake.model.adapter import Adapter
 from brierlake.model.contract import Contract
 from brierlake.model.flavors import Floats, NotAProbabilityError
+from brierlake.model.gaps import Known
 from brierlake.model.issues import ALL_REFUSED, OUTSIDE, RAISES, Texts
 from brierlake.model.quiet import quiet_mlflow
-from brierlake.model.rows import Known
 
 _ENOUGH = 10
 """Rows from which values that are all exactly 0 or 1 can't be chance."""
