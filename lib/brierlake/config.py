@@ -127,9 +127,10 @@ class AllowConfig(Section):
     flavors: tuple[Name, ...] = ()
     """MLflow flavors that may be loaded (sklearn, xgboost, …). Empty: every flavor whose loader brierlake knows."""
     pickle: bool = True
-    """False: refuse models stored as pickles (cloudpickle, joblib, torch); log them as skops or pt2 instead."""
+    """False: refuse models with a file that is a pickle, holds one, or isn't known to be harmless; skops and pt2 are."""
     code: bool = True
-    """False: refuse models that bring Python code of their own (code_paths, models from code)."""
+    """False: refuse models that bring or name Python code: code_paths, models from code, loaders or classes that
+    aren't a known flavor's own."""
 
 
 class ModelConfig(Section):

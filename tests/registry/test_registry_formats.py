@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from brierlake.config import AllowConfig
+from brierlake.registry.contents import find_pickles
 from brierlake.registry.features import read_features
-from brierlake.registry.formats import describe_format, find_pickles, find_refusals, find_unfit, read_mlmodel
+from brierlake.registry.formats import describe_format, find_refusals, find_unfit, read_mlmodel
 from brierlake.registry.wholeness import find_missing
 
 
@@ -112,7 +113,7 @@ def write_zip(file: Path) -> None:
         ("model.bin", write_pickle, True),
         ("deep/model.skops", write_pickle, True),
         ("model.pth", write_zip, True),
-        ("model.pt2", write_zip, False),
+        ("model.pt2", write_zip, True),
         ("model.json", lambda file: file.write_text("{}"), False),
         ("empty.pkl", lambda file: file.write_text(""), False),
         ("PKlike.txt", lambda file: file.write_text("PK, but not a zip"), False),

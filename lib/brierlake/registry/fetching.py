@@ -10,7 +10,8 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from brierlake.config import ModelConfig
 from brierlake.errors import ModelError
 from brierlake.registry.connection import asking, point_mlflow_at
-from brierlake.registry.formats import Format, describe_format, find_pickles, find_refusals, read_mlmodel
+from brierlake.registry.contents import find_pickles, find_suspects
+from brierlake.registry.formats import Format, describe_format, describe_suspects, find_refusals, read_mlmodel
 from brierlake.registry.records import FetchedModel, Resolution
 from brierlake.registry.versions import read_version
 from brierlake.registry.wholeness import MLMODEL, compute_digest, find_missing, list_files
@@ -74,10 +75,9 @@ def _checked(path: Path, uri: str, config: ModelConfig) -> FetchedModel:
     described = describe_format(mlmodel)
     if described is None:
         raise ModelError.untrusted(uri, ["it has no python_function flavor to be scored with"])
-    pickles = find_pickles(path)
     faults = find_refusals(described, config.allow)
-    if pickles and not config.allow.pickle and not described.is_pickle:
-        faults.append(f"{', '.join(pickles)} is a pickle, which model.allow.pickle refuses")
+    if not faults and not (config.allow.pickle and config.allow.code):
+        faults = describe_suspects(find_suspects(path), config.allow)
     if faults:
         raise ModelError.untrusted(uri, faults)
     digest = compute_digest(path)
@@ -89,7 +89,7 @@ def _checked(path: Path, uri: str, config: ModelConfig) -> FetchedModel:
         digest=digest,
         flavor=described.flavor,
         flavors=described.flavors,
-        is_pickle=described.is_pickle or bool(pickles),
+        is_pickle=described.is_pickle or bool(find_pickles(path)),
         size_bytes=sum(each.stat().st_size for each in files),
         file_count=len(files),
     )

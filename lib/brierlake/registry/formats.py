@@ -1,7 +1,7 @@
 """How a fetched model is stored, and whether it may be loaded: said from its MLmodel file, before any loading."""
 
-import zipfile
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,8 +9,11 @@ from typing import Any
 import yaml
 
 from brierlake.config import AllowConfig
+from brierlake.registry.archives import find_untrusted
+from brierlake.registry.contents import Suspect
 
 PYFUNC = "python_function"
+_SHOWN = 4
 _FROM_CODE = "mlflow.pyfunc.loaders.code_model"
 LOADERS = {
     "mlflow.catboost": "catboost",
@@ -34,6 +37,17 @@ _INSTEAD = {
     PYFUNC: "log it as a model from code",
 }
 
+_IMPORTED = {
+    ("keras", "keras_module"): r"keras|tensorflow\.keras|tf_keras",
+    ("lightgbm", "model_class"): r"lightgbm\.(basic\.Booster|sklearn\.LGBM\w+)",
+    (PYFUNC, "pickle_module_name"): r"cloudpickle|mlflow\.pytorch\.pickle_module|pickle",
+    (PYFUNC, "predict_fn"): r"predict(_(joint_log_|log_)?proba)?|score",
+    ("pytorch", "pickle_module_name"): r"cloudpickle|mlflow\.pytorch\.pickle_module|pickle",
+    ("tensorflow", "keras_module"): r"keras|tensorflow\.keras|tf_keras",
+    ("xgboost", "model_class"): r"xgboost\.(core\.Booster|sklearn\.XGB\w+)",
+}
+"""Keys whose values MLflow imports or calls, and the values that are the flavor's own."""
+
 
 @dataclass(frozen=True)
 class Format:
@@ -45,6 +59,8 @@ class Format:
     is_pickle: bool
     has_code: bool
     has_signature: bool
+    strangers: tuple[str, ...] = ()
+    """What it names to be imported, called or trusted, and that isn't its flavor's own: `xgboost.model_class os.x`."""
 
 
 def read_mlmodel(file: Path) -> dict[str, Any] | None:
@@ -64,14 +80,15 @@ def describe_format(mlmodel: Mapping[str, Any]) -> Format | None:
         return None
     loader = str(flavors[PYFUNC].get("loader_module", ""))
     flavor = LOADERS.get(loader, loader)
-    has_code = any(each.get("code") for each in flavors.values()) or bool(flavors[PYFUNC].get("model_code_path"))
+    has_code = any(each.get("code") or "model_code_path" in each for each in flavors.values())
     return Format(
         loader=loader,
         flavor=flavor,
         flavors=tuple(sorted(flavors)),
         is_pickle=_says_pickle(flavor, flavors),
-        has_code=has_code or loader == _FROM_CODE,
+        has_code=has_code or loader == _FROM_CODE or loader not in LOADERS,
         has_signature=bool(mlmodel.get("signature")),
+        strangers=tuple(_strangers(flavors)),
     )
 
 
@@ -88,7 +105,20 @@ def find_refusals(described: Format, allow: AllowConfig) -> list[str]:
         faults.append(f"it is stored as a pickle, which model.allow.pickle refuses ({instead})")
     if described.has_code and not allow.code:
         faults.append("it brings Python code of its own, which model.allow.code refuses")
+    if described.strangers and not (allow.code and allow.pickle):
+        asked = "model.allow.pickle" if allow.code else "model.allow.code"
+        faults.append(f"its MLmodel file names {', '.join(described.strangers)} to be loaded, which {asked} refuses")
     return faults
+
+
+def describe_suspects(suspects: Sequence[Suspect], allow: AllowConfig) -> list[str]:
+    """Returns why a model with these files may not be loaded; empty where it may."""
+    refused = [each for each in suspects if not allow.pickle or (each.is_code and not allow.code)]
+    shown = [
+        f"{each.file} {each.fault}, which model.allow.{'code' if each.is_code and not allow.code else 'pickle'} refuses"
+        for each in refused[:_SHOWN]
+    ]
+    return shown + ([f"and {len(refused) - _SHOWN} more files"] if len(refused) > _SHOWN else [])
 
 
 def find_unfit(described: Format | None, allow: AllowConfig) -> str | None:
@@ -100,10 +130,22 @@ def find_unfit(described: Format | None, allow: AllowConfig) -> str | None:
     return "; ".join(find_refusals(described, allow)) or None
 
 
-def find_pickles(folder: Path) -> list[str]:
-    """Returns the files that are pickles by their first bytes, or hold one, whatever MLmodel says."""
-    files = (each for each in sorted(folder.rglob("*")) if each.is_file())
-    return [str(each.relative_to(folder)) for each in files if _is_pickle(each)]
+def _strangers(flavors: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    for (flavor, key), known in _IMPORTED.items():
+        value = flavors.get(flavor, {}).get(key)
+        if value is not None and not re.fullmatch(known, str(value)):
+            yield f"{flavor}.{key} {value}"
+    for flavor, own in flavors.items():
+        if untrusted := find_untrusted(own.get("skops_trusted_types")):
+            yield f"{flavor}.skops_trusted_types {untrusted}"
+        for entry in _listed(own.get("providers")):
+            # an option of a provider may be the path of a library to load
+            if isinstance(entry, list | tuple) and re.search(r"path|library", str(entry[1:]), re.IGNORECASE):
+                yield f"{flavor}.providers {entry[0]} with a path"
+
+
+def _listed(value: object) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value]
 
 
 def _says_pickle(flavor: str, flavors: Mapping[str, Mapping[str, Any]]) -> bool:
@@ -114,19 +156,5 @@ def _says_pickle(flavor: str, flavors: Mapping[str, Mapping[str, Any]]) -> bool:
     if flavor == "lightgbm":
         return own.get("model_class", "lightgbm.basic.Booster") != "lightgbm.basic.Booster" and not is_skops
     if flavor == PYFUNC:
-        return not own.get("model_code_path")
+        return "model_code_path" not in own
     return flavor == "statsmodels"
-
-
-def _is_pickle(file: Path) -> bool:
-    with file.open("rb") as stream:
-        head = stream.read(2)
-    if head[:1] == b"\x80" and head[1:] in (b"\x02", b"\x03", b"\x04", b"\x05"):
-        return True
-    if head != b"PK" or file.suffix in (".pt2", ".skops"):  # MLflow and skops look inside those themselves
-        return False
-    try:
-        with zipfile.ZipFile(file) as archive:
-            return any(name.endswith(".pkl") for name in archive.namelist())
-    except zipfile.BadZipFile:
-        return False
