@@ -57,7 +57,11 @@ def test_remote_addresses_stay_as_they_are(tmp_path: Path, uri: str) -> None:
         ({"features": {"key": ["id"]}}, "`features.table` is missing"),
         ({"features": {"table": "f", "key": []}}, "`features.key`"),
         ({"features": {"table": "f", "key": ["a", "a"]}}, "`key` names a column twice"),
-        ({"features": {"table": "f", "key": ["a"], "carry": ["a"]}}, "`carry` repeats the key's a"),
+        ({"features": {"table": "f", "key": ["a", "A"]}}, "`key` names a column twice"),
+        ({"model": {"names": ["  "]}}, "`model.names.0`: is blank"),
+        ({"job": ""}, "`job`: is blank"),
+        ({"session": {"conf": {"spark.x": None}}}, "`session.conf.spark.x`: Input should be a valid string"),
+        ({"session": {"conf": {"spark.x": [1]}}}, "`session.conf.spark.x`: Input should be a valid string"),
         ({"lakehouse": {}}, "give either `root`"),
         ({"lakehouse": {"root": "r", "catalog": "c"}}, "give either `root`"),
         ({"model": {}}, "give either `names`"),
@@ -74,6 +78,80 @@ def test_remote_addresses_stay_as_they_are(tmp_path: Path, uri: str) -> None:
 def test_what_cannot_be_is_refused(tmp_path: Path, change: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         read_config(write(tmp_path, {**MINIMAL, **change}))
+
+
+@pytest.mark.parametrize("name", ["predictions", "Predictions", "./predictions", "predictions/", "../gold/predictions"])
+def test_two_tables_of_the_job_are_never_one(tmp_path: Path, name: str) -> None:
+    content = {**MINIMAL, "lakehouse": {"root": "lake", "tables": {"staged": name}}}
+    with pytest.raises(ConfigError, match=r"tables\.predictions and tables\.staged are one table.*its own name"):
+        read_config(write(tmp_path, content))
+
+
+@pytest.mark.parametrize(
+    ("lakehouse", "labels", "setting"),
+    [
+        (
+            {"gold": "silver", "tables": {"predictions": "F"}},
+            None,
+            r"features\.table and lakehouse\.tables\.predictions",
+        ),
+        ({"gold": "Silver/", "tables": {"runs": "y"}}, "y", r"labels\.table and lakehouse\.tables\.runs"),
+        ({"tables": {"cells": "../silver/f"}}, None, r"features\.table and lakehouse\.tables\.cells"),
+        ({"catalog": "main", "root": None, "gold": "silver", "tables": {"cells": "f"}}, None, r"features\.table"),
+    ],
+)
+def test_what_is_read_is_never_written(
+    tmp_path: Path, lakehouse: dict[str, object], labels: str | None, setting: str
+) -> None:
+    content = {**MINIMAL, "lakehouse": {"root": "lake", **lakehouse}}
+    content |= {"labels": {"table": labels, "outcome": "y"}} if labels else {}
+    with pytest.raises(ConfigError, match=f"{setting}.* are one table.*different layers"):
+        read_config(write(tmp_path, content))
+
+
+def test_one_layer_for_all_is_fine_where_the_tables_differ(tmp_path: Path) -> None:
+    assert read_config(write(tmp_path, {**MINIMAL, "lakehouse": {"root": "lake", "gold": "silver"}})).job == "j"
+
+
+def test_a_carried_column_may_be_one_of_the_key(tmp_path: Path) -> None:
+    content = {**MINIMAL, "features": {"table": "f", "key": ["id"], "carry": ["id", "team"]}}
+    assert read_config(write(tmp_path, content)).features.carry == ("id", "team")
+
+
+def test_names_are_used_as_they_are_written_and_addresses_without_a_lines_end(tmp_path: Path) -> None:
+    content = {
+        **MINIMAL,
+        "model": {"names": [" first "], "metric": "brier "},
+        "features": {"table": "f", "key": [" id"], "carry": ["team "]},
+        "labels": {"outcome": "y ", "positive": " late", "negative": ["in time "]},
+        "mlflow": {"tracking_uri": "https://mlflow.example\n"},
+    }
+    config = read_config(write(tmp_path, content))
+    assert (config.model.names, config.model.metric) == ((" first ",), "brier ")
+    assert (config.features.key, config.features.carry) == ((" id",), ("team ",))
+    assert config.labels is not None
+    assert (config.labels.outcome, config.labels.positive, config.labels.negative) == ("y ", " late", ("in time ",))
+    assert config.mlflow.tracking_uri == "https://mlflow.example"
+
+
+def test_numbers_are_text_where_text_is_meant_and_labels_keep_their_types(tmp_path: Path) -> None:
+    content = {
+        **MINIMAL,
+        "job": 7,
+        "model": {"names": [2024, 1.5], "positive_class": True},
+        "features": {"table": 2024, "key": [1], "carry": [2, True], "columns": [3]},
+        "labels": {"outcome": 4, "positive": 1, "negative": [False, 0.5, "no"]},
+        "diagnostics": {"slices": [2]},
+    }
+    sets = ["session.conf.spark.x=8", "session.conf.spark.y=true", "session.conf.spark.z=0.5", "promotion.alias=1"]
+    config = read_config(write(tmp_path, content), overrides=sets)
+    assert (config.job, config.model.names, config.features.table) == ("7", ("2024", "1.5"), "2024")
+    assert (config.features.key, config.features.carry, config.features.columns) == (("1",), ("2", "true"), ("3",))
+    assert config.session.conf == {"spark.x": "8", "spark.y": "true", "spark.z": "0.5"}
+    assert config.labels is not None
+    assert [repr(each) for each in (config.labels.positive, *config.labels.negative)] == ["1", "False", "0.5", "'no'"]
+    assert config.model.positive_class is True
+    assert (config.promotion.alias, config.diagnostics.slices) == ("1", ("2",))
 
 
 def test_overrides_win_and_reach_settings_with_dots(tmp_path: Path) -> None:

@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from datetime import date
+from posixpath import normpath
 from typing import Annotated, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PrivateAttr,
@@ -17,7 +20,25 @@ from pydantic import (
 from brierlake.redaction import note_secrets
 from brierlake.schemas import METRIC_FIELDS
 
-Name = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+
+def _as_text(value: object) -> object:
+    """YAML reads 2024, true and 2024-01-31 as more than text, also where a name or a setting is meant."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float | date) else value
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is blank")
+    return text
+
+
+Text = Annotated[str, BeforeValidator(_as_text)]
+Name = Annotated[Text, AfterValidator(_not_blank)]
+"""As it is written: names of models and columns may begin or end with a space."""
+Place = Annotated[Text, StringConstraints(strip_whitespace=True), AfterValidator(_not_blank)]
+"""A path or an address, which a variable may give with a line's end."""
 Label = bool | int | float | str
 
 
@@ -25,7 +46,6 @@ class Section(BaseModel):
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
-        str_strip_whitespace=True,
         use_attribute_docstrings=True,
         hide_input_in_errors=True,  # it may be a credential
     )
@@ -53,9 +73,9 @@ class TableNames(Section):
 
 
 class LakehouseConfig(Section):
-    root: str | None = None
+    root: Place | None = None
     """Folder or URI (file, s3a, abfss, gs) that holds one folder a layer and one a table. This, or `catalog`."""
-    catalog: str | None = None
+    catalog: Name | None = None
     """Catalog whose schemas are the layers: catalog.silver.features. This, or `root`."""
     silver: Name = "silver"
     """Layer that features and labels are read from."""
@@ -69,23 +89,36 @@ class LakehouseConfig(Section):
             raise ValueError("give either `root` (a folder or URI) or `catalog`")
         return self
 
+    @model_validator(mode="after")
+    def _tables_apart(self) -> Self:
+        seen: dict[str, str] = {}
+        for role, name in self.tables:
+            if other := seen.get(place := self.place_of(self.gold, name)):
+                raise ValueError(f"tables.{other} and tables.{role} are one table, {name}: give each its own name")
+            seen[place] = role
+        return self
+
+    def place_of(self, layer: str, table: str) -> str:
+        """Returns the same for all names of one table: those of catalogs, and of many stores, know no case."""
+        return normpath(f"{layer}/{table}").lower()
+
 
 class FeaturesConfig(Section):
     table: Name
     """Table of the silver layer with one row for each thing to score."""
     key: tuple[Name, ...] = Field(min_length=1)
     """Columns that name a row; together unique."""
-    event_at: str | None = None
+    event_at: Name | None = None
     """Time that the prediction is about; windows are cut along it. Without it and window_column: one window."""
     window: Literal["day", "month"] = "day"
     """Length of a window: predictions are replaced and judged a window at a time. Fixed for a predictions table."""
-    window_column: str | None = None
+    window_column: Name | None = None
     """DATE column that names the window, where the UTC day or month of `event_at` is the wrong cut."""
     columns: tuple[Name, ...] = ()
     """Features in training order. Empty: the model's signature names them, or a tag or parameter of its run does."""
     carry: tuple[Name, ...] = ()
     """Columns copied into the predictions, to slice by."""
-    where: str | None = None
+    where: Text | None = None
     """SQL condition: score only the rows for which it is true."""
     trust_unique_key: bool = False
     """True: don't check that keys are unique in the scope."""
@@ -93,21 +126,19 @@ class FeaturesConfig(Section):
     @model_validator(mode="after")
     def _distinct(self) -> Self:
         for name, columns in (("key", self.key), ("columns", self.columns), ("carry", self.carry)):
-            if len(set(columns)) != len(columns):
+            if len({each.lower() for each in columns}) != len(columns):
                 raise ValueError(f"`{name}` names a column twice")
-        if both := set(self.key) & set(self.carry):
-            raise ValueError(f"`carry` repeats the key's {', '.join(sorted(both))}")
         return self
 
 
 class LabelsConfig(Section):
-    table: str | None = None
+    table: Name | None = None
     """Table of the silver layer with the outcomes; null: the outcome is a column of the features table."""
     key: tuple[Name, ...] = ()
     """Columns of the labels table that match features.key, in the same order. Empty: the same names."""
     outcome: Name
     """Column with what happened; null: not known yet."""
-    known_at: str | None = None
+    known_at: Name | None = None
     """TIMESTAMP from which the outcome was known; the latest wins where a key has several."""
     positive: Label = 1
     """The value of `outcome` that the probability is about."""
@@ -127,7 +158,8 @@ class AllowConfig(Section):
     flavors: tuple[Name, ...] = ()
     """MLflow flavors that may be loaded (sklearn, xgboost, …). Empty: every flavor whose loader brierlake knows."""
     pickle: bool = True
-    """False: refuse models with a file that is a pickle, holds one, or isn't known to be harmless; skops and pt2 are."""
+    """False: refuse models with a file that is a pickle, holds one, or isn't known to be harmless; those of skops and
+    pt2 are."""
     code: bool = True
     """False: refuse models that bring or name Python code: code_paths, models from code, loaders or classes that
     aren't a known flavor's own."""
@@ -136,7 +168,7 @@ class AllowConfig(Section):
 class ModelConfig(Section):
     names: tuple[Name, ...] = ()
     """Registered models among whose versions the best is looked for. This, or `pin`."""
-    pin: str | None = None
+    pin: Name | None = None
     """One version instead: `name/3`, or `name@alias` (resolved once a run)."""
     metric: Name = "brier"
     """Metric by which versions are ranked."""
@@ -148,7 +180,7 @@ class ModelConfig(Section):
     """Values outside are not eligible (Brier: 0 to 2). null: any finite value is."""
     positive_class: Label = 1
     """The class whose probability is wanted, as the model calls it."""
-    digest: str | None = None
+    digest: Place | None = None
     """sha256 that the fetched model must have (see the runs table); null: any."""
     allow: AllowConfig = AllowConfig()
 
@@ -168,7 +200,7 @@ class ScoringConfig(Section):
     """Real rows that go through the model on the driver before any task starts."""
     environment: Literal["warn", "strict", "ignore"] = "warn"
     """What a difference between the model's requirements and the installed packages does."""
-    env_manager: str = "local"
+    env_manager: Text = "local"
     """MLflow's name for where a model runs. Only local: in the packages that are installed on driver and executors."""
 
     @field_validator("env_manager")
@@ -199,7 +231,7 @@ class DiagnosticsConfig(Section):
     """What the scores of a window are compared with for drift: the window before, or a fixed range."""
     drift_alert: float = Field(default=0.5, gt=0, le=1)
     """Jensen-Shannon divergence (0: same, 1: disjoint) from which on a window of 30 rows or more is flagged."""
-    cluster: str | None = None
+    cluster: Name | None = None
     """Column whose rows share their errors, such as a day or a game: standard errors respect it. Carried, key, or
     window_start."""
     level: float = Field(default=0.95, gt=0.5, lt=1)
@@ -217,7 +249,7 @@ class GateConfig(Section):
     """Above it is a breach."""
     grain: Literal["window", "month", "all"] = "window"
     """What is judged: each window that the run touched, their months, or the total."""
-    slice: str | None = None
+    slice: Name | None = None
     """Column of diagnostics.slices whose values are judged one by one; null: all rows together."""
     min_labelled: int = Field(default=0, ge=0)
     """Judged only where at least so many rows have a label; a metric that needs none goes without."""
@@ -264,7 +296,7 @@ class ChallengerConfig(Section):
 
     runner_up: bool = False
     """True: the second best eligible version of `model.names`."""
-    pin: str | None = None
+    pin: Name | None = None
     """That one instead: `name/3`, or `name@alias`."""
 
     @model_validator(mode="after")
@@ -286,9 +318,9 @@ class PromotionConfig(Section):
 
 
 class MlflowConfig(Section):
-    tracking_uri: Name
+    tracking_uri: Place
     """Where runs and models are: http(s)://…, sqlite:///file.db (relative to `folder`), databricks."""
-    registry_uri: str | None = None
+    registry_uri: Place | None = None
     """Registry, where it isn't the tracking server."""
     experiment: Name = "brierlake"
     """Experiment that our own runs are logged to."""
@@ -299,16 +331,16 @@ class MlflowConfig(Section):
 
 
 class ReportConfig(Section):
-    path: str | None = None
+    path: Place | None = None
     """HTML file that each published run writes anew, relative to `folder`. null: only `report` writes one."""
 
 
 class SessionConfig(Section):
-    master: str | None = None
+    master: Place | None = None
     """Spark master for a session that we start (local[*], spark://…). null: spark-submit's, or local[*,4]."""
-    remote: str | None = None
+    remote: Place | None = None
     """Spark Connect address (sc://host:port) instead of a master."""
-    conf: dict[str, str] = {}
+    conf: dict[str, Text] = {}
     """Further Spark settings for a session that we start."""
 
     @model_validator(mode="after")
@@ -321,7 +353,7 @@ class SessionConfig(Section):
 class Config(Section):
     job: Name
     """Name of the job; its predictions table belongs to it."""
-    folder: str = "."
+    folder: Place = "."
     """Where relative paths below start, itself relative to this file's folder."""
     lakehouse: LakehouseConfig
     features: FeaturesConfig
@@ -349,6 +381,19 @@ class Config(Section):
         made = self.model_copy()
         made._references = dict(references)  # noqa: SLF001 - its own, before anybody has it
         return made
+
+    @model_validator(mode="after")
+    def _nothing_read_is_written(self) -> Self:
+        place_of, lakehouse = self.lakehouse.place_of, self.lakehouse
+        ours = {place_of(lakehouse.gold, name): role for role, name in lakehouse.tables}
+        read = {"features.table": self.features.table, "labels.table": self.labels.table if self.labels else None}
+        for setting, name in read.items():
+            if name is not None and (role := ours.get(place_of(lakehouse.silver, name))):
+                raise ValueError(
+                    f"{setting} and lakehouse.tables.{role} are one table, {name}, which this job would write over: "
+                    "rename ours, or give `silver` and `gold` different layers"
+                )
+        return self
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
