@@ -3,8 +3,11 @@
 import re
 import socket
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import mlflow
 import pytest
@@ -166,6 +169,66 @@ def test_file_that_is_no_mlflow_database_stays_as_it_is(tmp_path: Path, content:
     with pytest.raises(ModelError, match=rf"There is no MLflow database in {file} \({reason}\)"):
         connect(MlflowConfig(tracking_uri=f"sqlite:///{file}"))
     assert (file.read_bytes() if file.exists() else None) == content
+
+
+@contextmanager
+def answering(content: bytes, kind: str, status: int = 200) -> Iterator[str]:
+    """Runs a server that answers everything with the same."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_POST = do_GET  # noqa: N815 - the name that http.server looks for
+
+        def log_message(self, *_: object) -> None:
+            """Nothing on the test's output."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+SIGN_IN = b"<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body>" + b"<p>Who are you?</p>" * 500
+
+
+@pytest.mark.parametrize("page", [SIGN_IN, b"\n  <HTML lang=en>" + SIGN_IN[15:]])
+def test_sign_in_page_in_place_of_the_api(page: bytes) -> None:
+    with answering(page, "text/html") as uri, pytest.raises(ModelError) as caught:
+        connect(MlflowConfig(tracking_uri=uri))
+    assert str(caught.value) == (
+        f"MLflow at {uri} answered with a web page (a sign-in page?) instead of its API. Check mlflow.tracking_uri, and "
+        "sign in with MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."
+    )
+    assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize("answer", [b"OK", b"[1, 2]", b'"text"'])
+def test_answer_of_something_that_is_no_mlflow(answer: bytes) -> None:
+    with answering(answer, "text/plain") as uri, pytest.raises(ModelError, match="its answer isn't MLflow's$"):
+        connect(MlflowConfig(tracking_uri=uri))
+
+
+def test_sign_in_page_in_place_of_a_models_files(quick: Registry, name: str) -> None:
+    _, model_id = quick.log_run((0.1, 0, 1000))
+    quick.register(name, model_id)
+    (files,) = (quick.server.folder / "artifacts").rglob(f"{model_id}/artifacts")
+    (files / "MLmodel").write_bytes(SIGN_IN)
+    with pytest.raises(ModelError, match="answered with a web page"):
+        resolve_model(quick.client, ModelConfig(names=(name,)))
+
+
+def test_model_whose_name_begins_and_ends_with_a_space(registry: Registry, name: str) -> None:
+    registry.log_version(f" {name} ", (0.1, 0, 1000))
+    assert resolve_model(registry.client, ModelConfig(names=(f" {name} ",))).uri == f"models:/ {name} /1"
+    assert resolve_model(registry.client, ModelConfig(pin=f" {name} /1")).model_name == f" {name} "
+    with pytest.raises(ModelError, match=f"There is no registered model '{name}'. Did you mean ' {name} '"):
+        resolve_model(registry.client, ModelConfig(names=(name,)))
 
 
 def test_folder_as_tracking_address_says_what_mlflow_says(tmp_path: Path) -> None:

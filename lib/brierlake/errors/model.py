@@ -29,6 +29,14 @@ class ModelError(BrierlakeError):
         )
 
     @classmethod
+    def web_page(cls, uri: str) -> Self:
+        return cls(
+            f"MLflow at {uri} answered with a web page (a sign-in page?) instead of its API. Check "
+            "mlflow.tracking_uri, and sign in with MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD."
+        )
+
+    @classmethod
     def forbidden(cls, what: str, uri: str) -> Self:
         return cls(
             f"MLflow at {uri} doesn't let this user see {what} (403). Ask for READ permission, or use another user."

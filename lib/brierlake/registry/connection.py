@@ -24,9 +24,11 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _AT_ONCE = 4
+_LONGEST_PROLOGUE = 2000
 _RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
 _TIMEOUT = "MLFLOW_HTTP_REQUEST_TIMEOUT"
 _CAUSE = re.compile(r"(Connection refused|Name or service not known|[Nn]ame resolution|No route to host)")
+_PAGE = re.compile(r"<(!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 _SQLITE = "sqlite:///"
 _TABLES = {"experiments", "runs", "registered_models", "model_versions"}
 
@@ -118,6 +120,9 @@ def has_code(error: MlflowException, *codes: str) -> bool:
 
 def _translated(error: MlflowException, uri: str, action: str) -> ModelError:
     text = str(error.message)
+    if "successful but the response body" in text:
+        is_html = is_page(text)
+        return ModelError.web_page(uri) if is_html else ModelError.failed(action, uri, "its answer isn't MLflow's")
     if has_code(error, "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED") or "error code 401" in text:
         return ModelError.no_login(uri)
     if has_code(error, "PERMISSION_DENIED") or "error code 403" in text:
@@ -128,6 +133,11 @@ def _translated(error: MlflowException, uri: str, action: str) -> ModelError:
         cause = _CAUSE.search(text)
         return ModelError.unreachable(uri, f"can't be reached ({cause.group(1) if cause else redacted(text)[-200:]})")
     return ModelError.failed(action, uri, _one_line(error))
+
+
+def is_page(text: str) -> bool:
+    """Whether it is HTML: what a proxy in front of MLflow answers with, in place of anything that was asked for."""
+    return _PAGE.search(text[:_LONGEST_PROLOGUE]) is not None
 
 
 def _one_line(error: Exception) -> str:

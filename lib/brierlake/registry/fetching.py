@@ -9,7 +9,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 
 from brierlake.config import ModelConfig
 from brierlake.errors import ModelError
-from brierlake.registry.connection import asking, point_mlflow_at
+from brierlake.registry.connection import asking, is_page, point_mlflow_at
 from brierlake.registry.contents import find_pickles, find_suspects
 from brierlake.registry.formats import Format, describe_format, describe_suspects, find_refusals, read_mlmodel
 from brierlake.registry.records import FetchedModel, Resolution
@@ -47,7 +47,10 @@ def read_format(client: MlflowClient, uri: str) -> Format | None:
         ModelError: The file isn't there, or isn't an MLmodel file.
     """
     with tempfile.TemporaryDirectory(prefix="brierlake-") as folder:
-        mlmodel = read_mlmodel(_downloaded(client, uri, Path(folder), path=MLMODEL))
+        file = _downloaded(client, uri, Path(folder), path=MLMODEL)
+        mlmodel = read_mlmodel(file)
+        if mlmodel is None and file.is_file() and is_page(file.read_text(encoding="utf-8", errors="replace")):
+            raise ModelError.web_page(client.tracking_uri)
     if mlmodel is None:
         raise ModelError.incomplete(uri, [f"{MLMODEL} is missing or unreadable"])
     return describe_format(mlmodel)
