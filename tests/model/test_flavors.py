@@ -18,8 +18,8 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.svm import SVC
 
 from brierlake.model.adapter import Adapter
-from brierlake.model.flavors import NotAProbabilityError, read_output
 from brierlake.model.missing import missing_text
+from brierlake.model.outputs import NotAProbabilityError, read_output
 
 NUMBERS = ["a", "b", "c"]
 

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from brierlake.model.flavors import NotAProbabilityError
 from brierlake.model.gaps import Known
 from brierlake.model.issues import ALL_REFUSED, NO_NUMBER, OUTSIDE, TOO_MANY
+from brierlake.model.outputs import NotAProbabilityError
 from brierlake.model.rows import score_rows
 
 Score = Callable[[pd.DataFrame], np.ndarray]

@@ -16,10 +16,11 @@ from mlflow.models import Model
 from numpy.typing import NDArray
 
 from brierlake.config import Label
-from brierlake.model.flavors import Floats, Source, probability_source
+from brierlake.model.flavors import Source, probability_source
 from brierlake.model.gaps import Known
 from brierlake.model.issues import LIMITED, WHOLE, Texts, encode, unfit
 from brierlake.model.modules import Modules
+from brierlake.model.outputs import Floats
 from brierlake.model.rows import score_rows
 
 SETTINGS = "adapter.json"
@@ -87,7 +88,9 @@ class Adapter:
             return pd.DataFrame(np.ascontiguousarray(frame.to_numpy()), columns=frame.columns, copy=False)
         given = {name: self._given(frame[name], to) for name, to in self.converted if str(frame[name].dtype) != to}
         # a copy: a model may change what it is given in place, and these rows may have to be tried again
-        return frame.assign(**given) if given else frame.copy()
+        rows = frame.assign(**given) if given else frame.copy()
+        rows.index = pd.RangeIndex(len(rows))  # by which a model's own order is known
+        return rows
 
     def _given(self, column: "pd.Series[Any]", to: str) -> "pd.Series[Any]":
         if to == "datetime64[ns]":

@@ -13,7 +13,7 @@ from brierlake.config import Label
 from brierlake.errors import ContractError, listed, nearest
 from brierlake.model.adapter import load_source
 from brierlake.model.casts import arriving_type, cast_fault
-from brierlake.model.flavors import NotAProbabilityError
+from brierlake.model.outputs import NotAProbabilityError
 from brierlake.model.quiet import quiet_mlflow
 
 _TENSOR_TYPES = ("float64", "float32", "float16", "int64", "int32")

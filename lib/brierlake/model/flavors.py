@@ -1,25 +1,26 @@
 """Where a loaded model keeps P(positive class), whatever flavor it was logged with. Runs on driver and executors."""
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
 from brierlake.config import Label
 from brierlake.errors import listed
-from brierlake.model.missing import missing_text
-
-Floats = NDArray[np.float64]
+from brierlake.model.missing import missing_text, parts
+from brierlake.model.outputs import (
+    Floats,
+    NotAProbabilityError,
+    gives_one_value,
+    multi_label_error,
+    read_class,
+    read_output,
+)
 
 _KERAS_BATCH = 1024
-
-
-class NotAProbabilityError(ValueError):
-    """What the model gives can't be read as the probability of the positive class; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Source:
     """What the model knows as missing text: None or NaN."""
     is_read_by_row: bool = False
     """The model walks through each row: a tenth faster where a row lies together in memory."""
+    is_nameless: Callable[[Any], bool] = lambda _: False
+    """Model input -> whether the model gives one value a row, and nothing says which class it belongs to."""
     at_work: Callable[[], AbstractContextManager[None]] = nullcontext
     """To be entered around whatever runs the model's code."""
 
@@ -48,12 +51,13 @@ def probability_source(model: Any, *, positive_class: Label) -> Source:
     raw = _raw_model(model)
     classes = getattr(raw, "classes_", None)
     if hasattr(raw, "predict_proba") and classes is not None:
-        k = _class_index(list(classes), positive_class)
+        known = _known_classes(raw, classes)
+        k = _class_index(known, positive_class)
 
         def by_class(data: Any) -> Floats:
-            return _by_class(raw.predict_proba(data), k, count=len(classes))
+            return read_class(raw.predict_proba(data), k, classes=known, rows=len(data))
 
-        described = f"predict_proba, class {positive_class!r} ({k + 1} of {len(classes)})"
+        described = f"predict_proba, class {positive_class!r} ({k + 1} of {len(known)})"
         is_read_by_row = type(raw).__name__ == "HistGradientBoostingClassifier"
         return Source(
             by_class, described, has_classes=True, missing_text=missing_text(raw), is_read_by_row=is_read_by_row
@@ -68,10 +72,13 @@ def probability_source(model: Any, *, positive_class: Label) -> Source:
     predict = _quiet_predict(raw) if _is_keras(raw) else model.predict
 
     def by_output(data: Any) -> Floats:
-        return read_output(predict(data), positive_class=positive_class)
+        return read_output(predict(data), positive_class=positive_class, rows=len(data))
+
+    def is_nameless(data: Any) -> bool:
+        return gives_one_value(predict(data), positive_class=positive_class, rows=len(data))
 
     described = f"the model's output, as the probability of {positive_class!r}"
-    return Source(by_output, described, has_classes=False, missing_text=missing_text(raw))
+    return Source(by_output, described, has_classes=False, missing_text=missing_text(raw), is_nameless=is_nameless)
 
 
 def _raw_model(model: Any) -> Any:
@@ -90,8 +97,25 @@ def _quiet_predict(raw: Any) -> Callable[[Any], Any]:
     return lambda data: raw.predict(np.asarray(data), verbose=0, batch_size=_KERAS_BATCH)
 
 
-def _class_index(classes: list[Any], positive_class: Label) -> int:
+def _known_classes(raw: Any, classes: Any) -> list[Any]:
+    """Returns the classes of a model that answers one question."""
     known = [each.item() if isinstance(each, np.generic) else each for each in classes]
+    is_listed = any(isinstance(each, (list, tuple, np.ndarray)) for each in known)
+    if is_listed or any(_is_multi_label(part) for part in parts(raw)):
+        raise multi_label_error(len(known))
+    return known
+
+
+def _is_multi_label(part: Any) -> bool:
+    """Whether classes are numbers of labels, of which a row can have several."""
+    if type(part).__module__.startswith("xgboost.") and hasattr(part, "get_booster"):
+        learner = json.loads(part.get_booster().save_config())["learner"]
+        return int(learner["learner_model_param"].get("num_target", 1)) > 1
+    kind = getattr(getattr(part, "_label_binarizer", None), "y_type_", "")
+    return getattr(part, "multilabel_", False) is True or str(kind).startswith("multilabel")
+
+
+def _class_index(known: list[Any], positive_class: Label) -> int:
     if positive_class in known:
         return known.index(positive_class)
     alike = [each for each in known if str(each) == str(positive_class)]
@@ -99,85 +123,5 @@ def _class_index(classes: list[Any], positive_class: Label) -> int:
     message = (
         f"the model's classes are {listed(repr(each) for each in known)}, and the positive class {positive_class!r} "
         f"is none of them: set model.positive_class to one.{hint}"
-    )
-    raise NotAProbabilityError(message)
-
-
-def _by_class(output: Any, k: int, *, count: int) -> Floats:
-    if not isinstance(output, np.ndarray):
-        output = np.asarray(output)
-    if output.ndim != 2 or output.shape[1] != count:
-        message = f"predict_proba gives an array of shape {output.shape} for {count} classes"
-        raise NotAProbabilityError(message)
-    column: Floats = output[:, k].astype(np.float64, copy=False)
-    return column
-
-
-def read_output(output: Any, *, positive_class: Label) -> Floats:
-    """Returns the positive class's values out of what a model that names no classes has predicted.
-
-    One value a row is the probability of class 1 (so that 0 or False means one minus it); of several columns, the one
-    that has the class's name, or its number from 0.
-
-    Raises:
-        NotAProbabilityError: Labels, or a class that can't be told among the columns.
-    """
-    if isinstance(output, Mapping):
-        output = pd.DataFrame(dict(output))
-    names = list(output.columns) if isinstance(output, pd.DataFrame) else None
-    if names is not None and len(names) > 1:
-        return _numbers(output.iloc[:, _column_index(names, len(names), positive_class)])
-    values = _numbers(output)
-    if values.ndim == 2 and values.shape[1] > 1:
-        return values[:, _column_index(None, values.shape[1], positive_class)]
-    if values.ndim > 2 or values.ndim == 0:
-        message = f"the model gives an array of shape {values.shape}, not a probability a row"
-        raise NotAProbabilityError(message)
-    single = values.reshape(-1)
-    if positive_class in (0, False):
-        return 1.0 - single
-    if positive_class in (1, True) or (names is not None and positive_class in names):
-        return single
-    message = (
-        "the model gives one value a row and doesn't name its classes, so it is taken as the probability of 1: set "
-        f"model.positive_class to 1 (or 0 for the opposite) instead of {positive_class!r}"
-    )
-    raise NotAProbabilityError(message)
-
-
-def _numbers(output: Any) -> Floats:
-    array = np.asarray(output)
-    if array.dtype == object:
-        array = _unboxed(array)
-    if array.dtype.kind in "iubSU":
-        message = (
-            "the model gives labels, not probabilities: log one that gives the probability "
-            "(sklearn: any classifier with predict_proba; a PythonModel: return it as float)"
-        )
-        raise NotAProbabilityError(message)
-    return array.astype(np.float64, copy=False)
-
-
-def _unboxed(array: NDArray[Any]) -> NDArray[Any]:
-    filled = [np.nan if each is None else each for each in array.reshape(-1).tolist()]
-    if any(isinstance(each, str) for each in filled):
-        return array.astype(str)
-    return np.asarray(filled, dtype=None).reshape(array.shape)
-
-
-def _column_index(names: list[Any] | None, count: int, positive_class: Label) -> int:
-    if names is not None and positive_class in names:
-        return names.index(positive_class)
-    is_numbered = names is None or names == list(range(count))
-    if is_numbered and not isinstance(positive_class, str) and float(positive_class).is_integer():
-        k = int(positive_class)
-        if 0 <= k < count:
-            return k
-    known = (
-        f"columns numbered 0 to {count - 1}" if is_numbered else f"columns {listed(repr(each) for each in names or [])}"
-    )
-    message = (
-        f"the model gives {known}, and the positive class {positive_class!r} is none of them: "
-        "set model.positive_class to the one that holds the wanted probability"
     )
     raise NotAProbabilityError(message)

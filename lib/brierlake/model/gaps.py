@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from brierlake.model.flavors import Floats, NotAProbabilityError
 from brierlake.model.issues import GAPS, Texts, refused
+from brierlake.model.outputs import Floats, NotAProbabilityError
 
 Rows = NDArray[np.intp]
 Flags = NDArray[np.bool_]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from brierlake.model.flavors import Floats
+from brierlake.model.outputs import Floats
 
 Texts = NDArray[np.object_]
 

@@ -13,7 +13,7 @@ def missing_text(model: Any) -> float | None:
     Spark hands over None. An encoder that learned NaN takes None for an unknown category, and an imputer for NaN
     leaves None as it is, both without a word.
     """
-    markers = [_is_nan(marker) for part in _parts(model) for marker in _markers(part)]
+    markers = [_is_nan(marker) for part in parts(model) for marker in _markers(part)]
     return math.nan if markers and all(markers) else None
 
 
@@ -25,7 +25,7 @@ def _markers(part: Any) -> Iterator[Any]:
         yield part.missing_values
 
 
-def _parts(model: Any) -> Iterator[Any]:
+def parts(model: Any) -> Iterator[Any]:
     """Walks through the estimators of a pipeline, column transformer or meta-estimator."""
     waiting, seen = [model], set()
     while waiting:

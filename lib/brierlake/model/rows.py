@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from brierlake.model.flavors import Floats
 from brierlake.model.gaps import Known, Rows, Score, by_content, gaps, learned, scored, set_aside, spread
 from brierlake.model.issues import (
     ALL_REFUSED,
@@ -26,6 +25,7 @@ from brierlake.model.issues import (
     raised,
     without_number,
 )
+from brierlake.model.outputs import Floats
 
 _SEGMENTS = 16
 _SINGLES = 16
@@ -79,7 +79,7 @@ class _Trial:
             self.issue[row] = self.issue[row] or TOO_MANY
             return
         started = monotonic()
-        self.is_good(row[None])
+        self.is_good(np.array([row]))
         self.known.seconds += monotonic() - started
 
 
@@ -89,7 +89,7 @@ def _narrow_down(rows: Rows, trial: _Trial) -> None:
     budget = trial.calls + _SEGMENTS + 256 + len(rows) // 4
     segments = np.array_split(rows, min(_SEGMENTS, len(rows)))
     failing = [part for part in segments if not trial.is_good(part) and len(part) > 1]
-    if len(failing) == _SEGMENTS and not any(trial.is_good(row[None]) for row in spread(rows, _SINGLES)):
+    if len(failing) == _SEGMENTS and not any(trial.is_good(np.array([row])) for row in spread(rows, _SINGLES)):
         trial.issue[rows[trial.issue[rows] == ""]] = ALL_REFUSED
         return
     for row in _bisected(failing, trial, budget=budget):

@@ -11,9 +11,9 @@ import pandas as pd
 from brierlake.errors import ContractError
 from brierlake.model.adapter import Adapter
 from brierlake.model.contract import Contract
-from brierlake.model.flavors import Floats, NotAProbabilityError
 from brierlake.model.gaps import Known
 from brierlake.model.issues import ALL_REFUSED, OUTSIDE, RAISES, Texts
+from brierlake.model.outputs import Floats, NotAProbabilityError
 from brierlake.model.quiet import quiet_mlflow
 
 _ENOUGH = 10
