@@ -63,6 +63,9 @@ def test_what_only_looks_like_one_stays(text: str) -> None:
         ("AWS_SECRET_ACCESS_KEY", True),
         ("MLFLOW_TRACKING_TOKEN", True),
         ("PGPASSWORD", True),
+        ("MYSQL_PWD", True),
+        ("PWD", False),
+        ("OLDPWD", False),
         ("apiKey", True),
         ("TOKENIZERS_PARALLELISM", False),
         ("fs.s3a.aws.credentials.provider", False),
@@ -92,9 +95,9 @@ def test_the_environments_credentials_are_known_and_its_settings_are_not(monkeyp
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "planted-in-environment")
     monkeypatch.setenv("HTTPS_PROXY", "http://me:planted-for-proxy@proxy:3128")
     monkeypatch.setenv("TOKENIZERS_PARALLELISM", "false")
-    monkeypatch.setenv("BRIERLAKE_TEST_REGION", "somewhere-in-europe")
-    told = redacted_data({"planted-in-environment": ["planted-for-proxy", ("false", 1, None), "somewhere-in-europe"]})
-    assert told == {"***": ["***", ["false", 1, None], "somewhere-in-europe"]}
+    monkeypatch.setenv("PWD", "/home/somebody")
+    told = redacted_data({"planted-in-environment": ["planted-for-proxy", ("false", 1, None), "in /home/somebody"]})
+    assert told == {"***": ["***", ["false", 1, None], "in /home/somebody"]}
 
 
 def test_a_link_still_leads_there_without_its_login() -> None:

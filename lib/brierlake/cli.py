@@ -15,6 +15,7 @@ from typing import Any, ParamSpec, TextIO, cast
 
 import click
 from rich.console import Console
+from rich.text import Text
 
 from brierlake import __version__
 from brierlake.configfile import read_config
@@ -112,12 +113,8 @@ def _fail(terminal: Terminal, message: str, *, code: int) -> None:
     if terminal.is_json:
         told = {"status": "held" if code == GateError.exit_code else "failed", "exit_code": code, "error": message}
         click.echo(json.dumps(told))
-    Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]Error:[/bold red] {_escaped(message)}")
+    Console(stderr=True, highlight=False, soft_wrap=True).print(Text.assemble(("Error:", "bold red"), f" {message}"))
     sys.exit(code)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("[", "\\[")
 
 
 def _answer(
@@ -232,7 +229,7 @@ def candidates(**given: Any) -> None:
 @_SET
 @_outputs
 def show(**given: Any) -> None:
-    """Show what WINDOW (2013-12-31, or a month: 2013-12) holds, who made it, and what it is worth."""
+    """Show what WINDOW (2013-12-31, a month 2013-12, a year 2013) holds, who made it, and what it is worth."""
     _answer("reading", "show_window", **given)
 
 

@@ -25,6 +25,8 @@ _ABOUT = {
     *("name", "path", "provider", "providers", "required", "seconds", "size", "timeout", "ttl", "type", "url", "uri"),
 }
 """Last words of settings that say how a credential is had, and not what it is."""
+_SHELL = {"PWD", "OLDPWD"}
+"""Working directories, in every shell's environment."""
 _SIGNATURES = {"sig", "signature", "x-amz-signature", "x-goog-signature"}
 _SQL = ("postgres", "mysql", "mariadb", "mssql", "oracle", "snowflake", "redshift", "cockroachdb")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
@@ -40,6 +42,8 @@ _seen: set[str] = set()
 def is_credential(name: str) -> bool:
     """Whether a setting or a variable of this name holds a credential: `fs.s3a.secret.key`, `MLFLOW_TRACKING_TOKEN`."""
     words = _words(name)
+    if name in _SHELL:
+        return False
     return _is_strong(words) or (len(words) > 1 and words[-1] in ("key", "keys"))
 
 

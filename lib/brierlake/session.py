@@ -188,16 +188,24 @@ def _package_zip() -> str:
 
 @contextmanager
 def _noise_aside(*, is_shown: bool) -> Iterator[IO[bytes]]:
-    """What the JVM that is started meanwhile writes to its stderr, now and later, goes to a file that nobody keeps."""
+    """What the JVM that is started meanwhile writes, now and later, goes to a file that nobody keeps, or to stderr.
+
+    Its stdout too, where VACUUM says what it has deleted: ours belongs to the summary.
+    """
     with tempfile.TemporaryFile() as noise:
-        if is_shown:
+        target = 2 if is_shown else noise.fileno()
+        with _pointed(1, at=target), _pointed(2, at=target):
             yield noise
-            return
-        sys.stderr.flush()
-        kept = os.dup(2)
-        os.dup2(noise.fileno(), 2)
-        try:
-            yield noise
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+
+
+@contextmanager
+def _pointed(descriptor: int, *, at: int) -> Iterator[None]:
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    kept = os.dup(descriptor)
+    os.dup2(at, descriptor)
+    try:
+        yield
+    finally:
+        os.dup2(kept, descriptor)
+        os.close(kept)

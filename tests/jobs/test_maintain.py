@@ -1,5 +1,8 @@
 """Small files: what daily runs leave stays bounded, and `maintain` puts together and removes the rest."""
 
+import json
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -87,6 +90,15 @@ def test_maintain_puts_together_and_changes_no_row(again: World) -> None:
     assert sum(each["files_after"] for each in done["tables"]) < sum(before.values())
     for name, frame in contents(again).items():
         pd.testing.assert_frame_equal(frame, rows[name])
+
+
+@pytest.mark.parametrize("extra", [[], ["--debug"]])
+def test_what_delta_prints_stays_out_of_the_summary(again: World, extra: list[str]) -> None:
+    """A process of its own, whose JVM writes to this process's stdout where nothing is done about it."""
+    command = [sys.executable, "-m", "brierlake.cli", "maintain", "--config", again.path, "--json", *extra]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["status"] == "published"
+    assert ("Deleted " in done.stderr) is bool(extra)
 
 
 def test_a_retention_that_breaks_open_readers_is_refused(lived: World) -> None:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
@@ -13,6 +14,18 @@ from tests.world import World
 
 def invoke(*arguments: str) -> Result:
     return CliRunner().invoke(main, list(arguments))
+
+
+POOLED = (
+    "mean_probability", "expected_brier", "expected_brier_sd", "base_rate", "mean_probability_labelled",
+    "expected_brier_labelled", "brier", "reference_brier", "uncertainty", "skill",
+)  # fmt: skip
+
+
+def read_total(world: World) -> dict[str, Any]:
+    metrics = world.read("brier_metrics").query("grain == 'all' and role == 'champion'")
+    (row,) = metrics[metrics["model_name"].isna() & metrics["slice_key"].isna()].to_dict("records")
+    return {str(name): value for name, value in row.items()}
 
 
 def read_json(*arguments: str) -> Any:
@@ -67,6 +80,44 @@ def test_a_run_is_read_from_its_tables_alone(world: World) -> None:
     (world.folder / "full").touch()
     refused = invoke("report", "--config", world.path, "--output", str(world.folder / "full" / "page.html"))
     assert (refused.exit_code, "can't be written" in refused.stderr) == (2, True)
+
+
+def test_a_year_is_shown_by_what_adds_up_of_its_months(published: World) -> None:
+    year = read_json("show", "2024", "--config", published.path)
+    total, months = read_total(published), year["months"]
+    assert [each["window_start"] for each in months] == ["2024-01-01", "2024-02-01"]
+    assert (year["grain"], year["metrics"]["window_start"]) == ("year", "2024-01-01")
+    for figure in ("n_rows", "n_scored", "n_labelled", "n_events", "coverage", *POOLED):
+        assert year["metrics"][figure] == pytest.approx(total[figure], rel=1e-9), figure
+    assert (year["metrics"]["brier_low"], year["metrics"]["ece"]) == (None, None)
+    assert (year["metrics"]["label_status"], year["verdict"]["words"]) == ("preliminary", "see its months")
+    assert sum(each["rows"] for each in year["made_by"]) == 240
+    lines = invoke("show", "2024", "--config", published.path, "--quiet").stdout.splitlines()
+    assert lines[0].startswith("2024 ")
+    assert [line.split()[0] for line in lines[-2:]] == ["2024-01", "2024-02"]
+    for absent in ("2023", "2023-12", "2024-13", "0000", "202"):
+        assert invoke("show", absent, "--config", published.path).exit_code == 2
+
+
+def test_months_are_shown_where_they_are_the_windows(world: World) -> None:
+    monthly = ("--config", world.path, "--set", "features.window=month")
+    assert invoke("score", *monthly, "--quiet").exit_code == 0
+    for text in ("2024-01", "2024-01-01"):
+        shown = read_json("show", text, *monthly)
+        assert (shown["metrics"]["n_rows"], shown["metrics"]["window_start"]) == (120, "2024-01-01")
+        assert sum(each["rows"] for each in shown["made_by"]) == 120
+    assert read_json("show", "2024", *monthly)["metrics"]["n_rows"] == 240
+
+
+@pytest.mark.slow
+def test_old_windows_are_shown_too(world: World) -> None:
+    """The report keeps the newest 400 windows; `show` finds every one."""
+    days = pd.date_range("2020-01-01", periods=450, tz="UTC")
+    rows = pd.concat([world.rows.head(1)] * len(days), ignore_index=True).assign(id=range(1000, 1450), at=days)
+    world.append(rows.drop(columns="y"), "games")
+    assert invoke("score", "--config", world.path, "--quiet").exit_code == 0
+    assert read_json("show", "2020-01-02", "--config", world.path)["metrics"]["n_rows"] == 1
+    assert read_json("show", "2020", "--config", world.path)["metrics"]["n_rows"] == 366
 
 
 @pytest.mark.parametrize("command", [["report"], ["runs"], ["candidates"], ["show", "2024-01"]])

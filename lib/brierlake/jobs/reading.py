@@ -1,22 +1,23 @@
 """Commands that only read: the report, and the tables as a person wants them."""
 
 import re
+from calendar import monthrange
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from brierlake.config import Config
 from brierlake.errors import ConfigError, StorageError
-from brierlake.jobs.report import read_tables, write_report
+from brierlake.jobs.report import write_report
 from brierlake.jobs.run import Run, Say, start_run, start_spark
 from brierlake.jobs.summary import summarise_report
+from brierlake.lakehouse.diagnostics import CHAMPION
 from brierlake.lakehouse.tables import is_there, read_table
-from brierlake.lakehouse.windows import Window, filter_condition, month_of
-from brierlake.report import Tables, judge
+from brierlake.report import judge, judge_months, pool_months
 
 _RUN_COLUMNS = (
     "run_id", "action", "status", "started_at", "finished_at", "model_name", "model_version", "scope", "window_count",
@@ -26,7 +27,7 @@ _CANDIDATE_COLUMNS = (
     "rank", "model_name", "model_version", "metric_name", "value", "step", "logged_at", "value_source", "is_eligible",
     "reason", "is_selected", "is_tied", "run_id", "looked_at",
 )  # fmt: skip
-_MONTH = re.compile(r"\d{4}-\d{2}")
+_YEAR, _MONTH = re.compile(r"\d{4}"), re.compile(r"\d{4}-\d{2}")
 
 
 def run_report(config: Config, *, output: str | None, say: Say, is_debug: bool) -> dict[str, Any]:
@@ -56,22 +57,32 @@ def list_candidates(config: Config, *, run_id: str | None, say: Say, is_debug: b
 
 
 def show_window(config: Config, *, window: str, say: Say, is_debug: bool) -> dict[str, Any]:
-    """What one window (2013-12-31) or month (2013-12) holds, who made it, and what it is worth."""
-    grain, start = _parsed(window)
+    """What one window (2013-12-31), month (2013-12) or year (2013) holds, who made it, and what it is worth."""
+    span = _span(window)
     run = _begin(config, say=say, is_debug=is_debug)
-    tables = read_tables(run)
-    row = next((each for each in tables.published(grain) if each["window_start"] == start), None)
-    if row is None:
-        raise ConfigError.no_such_window(window, _known(tables, grain))
-    verdict = judge(row)
+    rows = _published(run, span, window)
+    is_year = span.grain == "year"
+    row = pool_months(rows, year=span.first.year) if is_year else rows[0]
+    verdict = judge_months(rows) if is_year else judge(row)
     return {
         "action": "show",
         "job": config.job,
-        "grain": grain,
-        "made_by": _made_by(run, grain=grain, start=start),
+        "window": window,
+        "grain": span.grain,
+        "made_by": _made_by(run, span),
         "verdict": {"level": str(verdict.level), "words": verdict.words, "reason": verdict.reason},
-        "metrics": {name: _plain(value) for name, value in row.items()},
+        "metrics": _plain_row(row),
+        **({"months": [_plain_row(each) for each in rows]} if is_year else {}),
     }
+
+
+@dataclass(frozen=True)
+class _Span:
+    """The days that are asked for, and the grain of the rows that tell of them."""
+
+    grain: str
+    first: date
+    last: date
 
 
 def _begin(config: Config, *, say: Say, is_debug: bool) -> Run:
@@ -96,22 +107,41 @@ def _rows(
     return found
 
 
-def _parsed(window: str) -> tuple[str, date]:
-    grain = "month" if _MONTH.fullmatch(window) else "window"
+def _span(window: str) -> _Span:
     try:
-        return grain, date.fromisoformat(f"{window}-01" if grain == "month" else window)
+        if _YEAR.fullmatch(window):
+            return _Span("year", date(int(window), 1, 1), date(int(window), 12, 31))
+        if _MONTH.fullmatch(window):
+            first = date.fromisoformat(f"{window}-01")
+            return _Span("month", first, first.replace(day=monthrange(first.year, first.month)[1]))
+        day = date.fromisoformat(window)
     except ValueError as error:
-        raise ConfigError.bad_window(window, "isn't a date like 2013-12-31 or a month like 2013-12.") from error
+        text = "isn't a date like 2013-12-31, a month like 2013-12 or a year like 2013."
+        raise ConfigError.bad_window(window, text) from error
+    return _Span("window", day, day)
 
 
-def _known(tables: Tables, grain: str) -> str:
-    starts = [row["window_start"] for row in tables.published(grain) if row["window_start"]]
-    return f"{min(starts)} to {max(starts)}" if starts else "none with a date"
+def _published(run: Run, span: _Span, window: str) -> list[dict[str, Any]]:
+    """Rows of the metrics table: the one of a window or month, or those of a year's months."""
+    if not is_there(run.spark, run.metrics):
+        raise StorageError.no_table(run.metrics.name, setting="lakehouse.tables.metrics; `score` makes it:")
+    grain = "month" if span.grain == "year" else span.grain
+    rows = read_table(run.spark, run.metrics).where(
+        (F.col("job") == run.config.job)
+        & (F.col("role") == CHAMPION)
+        & (F.col("grain") == grain)
+        & F.col("model_name").isNull()
+        & F.col("slice_key").isNull()
+    )
+    found = rows.where(F.col("window_start").between(span.first, span.last)).orderBy("window_start").collect()
+    if not found:
+        first, last = rows.agg(F.min("window_start"), F.max("window_start")).collect()[0]
+        raise ConfigError.no_such_window(window, f"{first} to {last}" if first else "none with a date")
+    return [row.asDict(recursive=True) for row in found]
 
 
-def _made_by(run: Run, *, grain: str, start: Window) -> list[Mapping[str, Any]]:
-    rows = read_table(run.spark, run.predictions)
-    inside = rows.where(filter_condition([start])) if grain == "window" else _of_month(rows, start)
+def _made_by(run: Run, span: _Span) -> list[Mapping[str, Any]]:
+    inside = read_table(run.spark, run.predictions).where(F.col("window_start").between(span.first, span.last))
     counted = inside.groupBy("run_id", "model_name", "model_version", "features_version").agg(
         F.count(F.lit(1)).alias("rows"),
         F.count("issue").alias("issues"),
@@ -120,9 +150,8 @@ def _made_by(run: Run, *, grain: str, start: Window) -> list[Mapping[str, Any]]:
     return [row.asDict() for row in counted.orderBy("run_id").collect()]
 
 
-def _of_month(rows: DataFrame, start: Window) -> DataFrame:
-    windows = [row["window_start"] for row in rows.select("window_start").distinct().collect()]
-    return rows.where(filter_condition([each for each in windows if month_of(each) == start]))
+def _plain_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _plain(value) for name, value in row.items()}
 
 
 def _plain(value: Any) -> Any:

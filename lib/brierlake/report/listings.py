@@ -38,7 +38,11 @@ def _print_runs(listing: Mapping[str, Any], console: Console) -> None:
         figures = [count(row["window_count"]), count(row["rows_in"]), number(row["brier"], 4), number(row["base_rate"])]
         status = Text(row["status"], style=_STATUS.get(row["status"], ""))
         table.add_row(
-            row["started_at"][:16], f"{row['action']} {row['scope'] or ''}".strip(), status, version, *figures
+            row["started_at"][:16],
+            Text(f"{row['action']} {row['scope'] or ''}".strip()),
+            status,
+            Text(version),
+            *figures,
         )
     console.print(table)
     for row in listing["rows"]:
@@ -57,7 +61,13 @@ def _print_candidates(listing: Mapping[str, Any], console: Console) -> None:
         version = f"{row['model_name']} {row['model_version']}"
         logged_at = (row["logged_at"] or DASH)[:16]
         table.add_row(
-            count(row["rank"]), version, number(row["value"], 4), count(row["step"]), logged_at, told, style=style
+            count(row["rank"]),
+            Text(version),
+            number(row["value"], 4),
+            count(row["step"]),
+            logged_at,
+            Text(told),
+            style=style,
         )
     console.print(table)
 
@@ -65,14 +75,15 @@ def _print_candidates(listing: Mapping[str, Any], console: Console) -> None:
 def _print_window(listing: Mapping[str, Any], console: Console) -> None:
     row, verdict = listing["metrics"], listing["verdict"]
     mark, style = _MARKS[verdict["level"]]
-    console.print(Text.assemble((f"{row['window_start']} ", "bold"), (f"{mark} {verdict['words']}", f"bold {style}")))
+    name = listing.get("window") or row["window_start"]
+    console.print(Text.assemble((f"{name} ", "bold"), (f"{mark} {verdict['words']}", f"bold {style}")))
     console.print(Text(verdict["reason"]))
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column(overflow="fold")
     for made in listing["made_by"]:
         version = f"{made['model_name']} {made['model_version']}, features version {made['features_version']}"
-        facts.add_row("made by", f"{version}, run {made['run_id']}: {count(made['rows'])} rows")
+        facts.add_row("made by", Text(f"{version}, run {made['run_id']}: {count(made['rows'])} rows"))
     issues = (row["n_rows"] or 0) - (row["n_scored"] or 0)
     facts.add_row("rows", f"{count(row['n_rows'])}, of which {count(issues)} with an issue")
     facts.add_row("labels", f"{count(row['n_labelled'])} known ({share(row['coverage'])})")
@@ -81,3 +92,15 @@ def _print_window(listing: Mapping[str, Any], console: Console) -> None:
     facts.add_row("skill", plus_minus(row["skill"], row["skill_se"]))
     facts.add_row("drift", f"Jensen-Shannon {number(row['drift_js'])}, PSI {number(row['drift_psi'])}")
     console.print(facts)
+    if "months" in listing:
+        console.print(_months(listing["months"]))
+
+
+def _months(rows: Sequence[Mapping[str, Any]]) -> Table:
+    names = ("rows", "labels", "Brier", "expected", "base rate", "mean p")
+    table = _table(("month", *names), right=names)
+    for row in rows:
+        figures = [number(row[name], 4) for name in ("brier", "expected_brier")]
+        rates = [number(row[name]) for name in ("base_rate", "mean_probability")]
+        table.add_row(str(row["window_start"])[:7], count(row["n_rows"]), share(row["coverage"]), *figures, *rates)
+    return table

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from rich.console import Console
+from rich.text import Text
 
 from brierlake.redaction import redacted
 
@@ -34,7 +35,9 @@ class Speaker:
             said = {"time": at, "run_id": self.run_id, "message": redacted(line)}
             print(json.dumps(said), file=sys.stderr, flush=True)  # noqa: T201
         else:
-            Console(stderr=True, highlight=False).print(f"[dim]·[/dim] {redacted(line)}", soft_wrap=True)
+            Console(stderr=True, highlight=False).print(
+                Text.assemble(("·", "dim"), f" {redacted(line)}"), soft_wrap=True
+            )
 
     def passing(self, line: str) -> None:
         """Says how far something has come: again and again in the same line on a terminal, now and then in a log."""

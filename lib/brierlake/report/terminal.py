@@ -89,7 +89,7 @@ def _runs_table(runs: Sequence[Mapping[str, Any]]) -> Table:
 
 def _model_facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     if "alias" in summary:
-        return [("alias", f"{summary['alias']} of {summary['model'] or 'no model'}"), ("why", summary["reason"])]
+        return [("alias", _move(summary)), ("why", summary["reason"])]
     model = summary.get("model")
     if model is None:
         return []
@@ -105,6 +105,16 @@ def _model_facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         )
         facts.append(("next", following + (" (tied)" if others[0]["is_tied"] else "")))
     return facts
+
+
+def _move(summary: Mapping[str, Any]) -> str:
+    """Which version the alias was given to, and which one had it."""
+    if summary["model"] is None:
+        return f"{summary['alias']} stays as it is"
+    old = "none" if summary["version_before"] is None else f"version {summary['version_before']}"
+    new = f"version {summary['version']}"
+    moved = f"is {new} already" if summary["status"] == "unchanged" else f"{old} -> {new}"
+    return f"{summary['alias']} of {summary['model']}: {moved}"
 
 
 def _checked_facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
