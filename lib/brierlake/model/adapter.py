@@ -3,7 +3,7 @@
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from brierlake.config import Label
 from brierlake.model.flavors import Source, probability_source
 from brierlake.model.gaps import Known
 from brierlake.model.issues import LIMITED, WHOLE, Texts, encode, unfit
+from brierlake.model.masks import absent_in
 from brierlake.model.modules import Modules
 from brierlake.model.outputs import Floats
 from brierlake.model.rows import score_rows
@@ -33,14 +34,18 @@ _LOADED: dict[str, tuple[Path, "Adapter"]] = {}
 
 
 class Adapter:
-    """Takes features by position; gives a probability a row, or below 0 the code of an issue."""
+    """Takes features by position, then bits of where some were null; gives a probability a row, or an issue's code."""
 
-    def __init__(self, source: Source, *, features: list[str], types: list[str], form: str) -> None:
+    def __init__(
+        self, source: Source, *, features: list[str], types: list[str], form: str, masked: Sequence[str] = ()
+    ) -> None:
         self.source = source
         self.features = features
         self.types = types
         self.form = form
-        pairs = list(zip(features, types, strict=True))
+        self.masked = masked
+        self.type_of = dict(zip(features, types, strict=True))
+        pairs = list(self.type_of.items())
         # Floats, and text without a marker of its own, arrive as the model takes them: nothing to look at.
         self.limited = [(name, to) for name, to in pairs if to in LIMITED]
         self.converted = [
@@ -64,9 +69,13 @@ class Adapter:
             return self._with_issues(data)
 
     def _with_issues(self, data: pd.DataFrame) -> tuple[Floats, Texts]:
-        frame = data.copy(deep=False)
+        frame = data.iloc[:, : len(self.features)].copy(deep=False)
         frame.columns = pd.Index(self.features)
-        fits, reasons = self._fits(frame)
+        absent = absent_in(data.iloc[:, len(self.features) :], self.masked)
+        fits, reasons = self._fits(frame, absent)
+        for name, flags in absent.items():
+            if self.type_of[name] == "datetime64[ns]":
+                frame[name] = frame[name].astype("datetime64[us]").mask(flags)
         if fits.all():
             probability, issue = score_rows(frame, score=self.score, known=self.known)
         else:
@@ -94,18 +103,20 @@ class Adapter:
 
     def _given(self, column: "pd.Series[Any]", to: str) -> "pd.Series[Any]":
         if to == "datetime64[ns]":
-            return pd.to_datetime(column, unit="us")
+            return column.astype("datetime64[ns]") if column.dtype.kind == "M" else pd.to_datetime(column, unit="us")
         if to == "str":
             return column.where(column.notna(), self.source.missing_text)
         return column.astype(np.dtype(to))
 
-    def _fits(self, frame: pd.DataFrame) -> tuple[NDArray[np.bool_], Texts]:
+    def _fits(self, frame: pd.DataFrame, absent: Mapping[str, NDArray[np.bool_]]) -> tuple[NDArray[np.bool_], Texts]:
         """Returns which rows can be put into the model's types at all, and for the others why not."""
         fits = np.ones(len(frame), dtype=np.bool_)
         reasons = np.full(len(frame), "", dtype=object)
         for name, to in self.limited:
             column = frame[name]
-            if to in WHOLE and column.dtype.kind in "fO":
+            if to in WHOLE and name in absent:
+                bad = absent[name]
+            elif to in WHOLE and column.dtype.kind in "fO":
                 bad = np.asarray(column.isna(), dtype=np.bool_)
             elif to == "datetime64[ns]":
                 bad = np.asarray(column.abs() > _FURTHEST, dtype=np.bool_)
@@ -138,7 +149,8 @@ def _load_pyfunc(data_path: str) -> Adapter:
 def _loaded(path: Path, settings: dict[str, Any]) -> Adapter:
     logging.getLogger("mlflow.pyfunc").debug("loading %s", path)
     source = load_source(path, positive_class=settings["positive_class"])
-    return Adapter(source, features=settings["features"], types=settings["types"], form=settings["form"])
+    names = ("features", "types", "form", "masked")
+    return Adapter(source, **{name: settings[name] for name in names})
 
 
 def load_source(path: Path, *, positive_class: Label) -> Source:

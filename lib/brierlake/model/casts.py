@@ -1,4 +1,19 @@
-"""The cast plan: how a column of the features table becomes what the model takes, or why it can't."""
+"""The cast plan: how a column of the features table becomes what the model takes, or why it can't.
+
+What the adapter is handed for each type that a model takes, on executors and of the driver's sample alike:
+
+| model takes | columns of type | arrive as | in pandas | a null arrives as |
+|---|---|---|---|---|
+| float64 | all numbers | double, the nearest | float64 | NaN, as NaN itself does |
+| float32, float16 | all numbers | float, the nearest | float32 | NaN, as NaN itself does |
+| int64 | whole numbers, decimal(n,0) | bigint | int64, exact | 0, and its bit in a column of `masks` |
+| int32 | whole numbers, decimal(n,0) | int | int32; beside a null float64, which holds each int | NaN |
+| bool | boolean | boolean | bool; beside a null object | None |
+| str | text | string | object; empty text stays empty | None |
+| datetime64[ns] | timestamps, dates | bigint, microseconds since 1970 UTC | int64, exact | 0, and its bit |
+
+What a whole number's type can't hold arrives as a null; a timestamp without a zone is taken as UTC.
+"""
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
@@ -16,6 +31,7 @@ _ARRIVING = {
     "str": "string",
     "datetime64[ns]": "bigint",
 }
+_MASKED = ("int64", "datetime64[ns]")
 _NUMERIC = (T.ByteType, T.ShortType, T.IntegerType, T.LongType, T.FloatType, T.DoubleType, T.DecimalType)
 _TEXT = (T.StringType, T.VarcharType, T.CharType)
 _TIMES = (T.TimestampType, T.TimestampNTZType, T.DateType)
@@ -24,6 +40,11 @@ _TIMES = (T.TimestampType, T.TimestampNTZType, T.DateType)
 def arriving_type(to: str) -> str:
     """Returns the Spark type in which a feature arrives at the model; times arrive as microseconds since 1970, UTC."""
     return _ARRIVING[to]
+
+
+def is_masked(field: T.StructField, *, to: str) -> bool:
+    """Whether a feature's nulls must travel beside it."""
+    return to in _MASKED and (field.nullable or isinstance(field.dataType, T.DecimalType))
 
 
 def cast_fault(name: str, column_type: T.DataType, *, to: str) -> str | None:

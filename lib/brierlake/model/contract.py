@@ -12,7 +12,7 @@ from pyspark.sql import types as T
 from brierlake.config import Label
 from brierlake.errors import ContractError, listed, nearest
 from brierlake.model.adapter import load_source
-from brierlake.model.casts import arriving_type, cast_fault
+from brierlake.model.casts import arriving_type, cast_fault, is_masked
 from brierlake.model.outputs import NotAProbabilityError
 from brierlake.model.quiet import quiet_mlflow
 
@@ -41,6 +41,8 @@ class Contract:
     """Column and the Spark type it is cast to, where that isn't the table's."""
     form: Literal["columns", "tensor"]
     """columns: the model takes them by name; tensor: as one matrix."""
+    masked: tuple[str, ...] = ()
+    """Features that arrive without their nulls, which come as bits of further columns."""
 
     def described(self) -> dict[str, Any]:
         """Returns what decides a probability, as JSON."""
@@ -100,6 +102,7 @@ def build_contract(
         types=tuple(each.type for each in wanted),
         casts=tuple((name, to) for name, to in arriving.items() if schema[name].dataType.simpleString() != to),
         form="tensor" if inputs.is_tensor_spec() else "columns",
+        masked=tuple(each.name for each in wanted if is_masked(schema[each.name], to=each.type)),
     )
 
 

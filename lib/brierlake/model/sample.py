@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import mlflow.pyfunc
 import numpy as np
@@ -13,6 +14,7 @@ from brierlake.model.adapter import Adapter
 from brierlake.model.contract import Contract
 from brierlake.model.gaps import Known
 from brierlake.model.issues import ALL_REFUSED, OUTSIDE, RAISES, Texts
+from brierlake.model.masks import mask_names, masks_of
 from brierlake.model.outputs import Floats, NotAProbabilityError
 from brierlake.model.quiet import quiet_mlflow
 
@@ -93,18 +95,29 @@ def _loaded(adapter_path: Path) -> Adapter:
 
 def _arriving(sample: pd.DataFrame, contract: Contract) -> pd.DataFrame:
     """Returns the features by position, as Arrow hands them to an executor."""
-    columns = []
+    columns: list[pd.Series[Any]] = []
+    absent = {}
     for name, to in zip(contract.features, contract.types, strict=True):
-        column = sample[name]
-        if to.startswith("float"):
-            column = column.astype("float64" if to == "float64" else "float32")
-        elif to == "datetime64[ns]" and column.dtype.kind in "MO":
-            column = pd.to_datetime(column).astype("datetime64[us]").astype("int64").where(column.notna())
-        elif to.startswith("int"):
-            column, limits = pd.to_numeric(column), np.iinfo(to)
-            column = column.where(column.between(limits.min, limits.max))
-        columns.append(column.reset_index(drop=True))
+        column = _cast(sample[name].reset_index(drop=True), to)
+        if name in contract.masked:
+            absent[name] = np.asarray(column.isna())
+            column = column.where(~absent[name], 0).astype("int64")
+        columns.append(column)
+    have = [sample[name].reset_index(drop=True) for name in mask_names(len(contract.masked)) if name in sample]
+    columns += have or [pd.Series(bits) for bits in masks_of(absent).values()]
     return pd.concat(columns, axis=1, keys=[str(k) for k in range(len(columns))])
+
+
+def _cast(column: "pd.Series[Any]", to: str) -> "pd.Series[Any]":
+    """Casts what isn't cast yet; of `select_inputs`, everything is."""
+    if to.startswith("float"):
+        return column.astype("float64" if to == "float64" else "float32")
+    if to == "datetime64[ns]" and column.dtype.kind in "MO":
+        return pd.to_datetime(column).astype("datetime64[us]").astype("int64").where(column.notna())
+    if to.startswith("int"):
+        column, limits = pd.to_numeric(column), np.iinfo(to)
+        return column.where(column.between(limits.min, limits.max))
+    return column
 
 
 def _validate_rows(adapter: Adapter, counts: Counter[str], *, rows: int, max_issue_share: float, table: str) -> None:

@@ -17,6 +17,7 @@ from pyspark.sql.pandas.functions import pandas_udf
 from brierlake.model.casts import arriving_column
 from brierlake.model.contract import Contract
 from brierlake.model.issues import decode, foreseen
+from brierlake.model.masks import without_nulls
 from brierlake.model.quiet import quiet_mlflow
 from brierlake.names import column_of, internal
 from brierlake.session import is_remote
@@ -75,7 +76,8 @@ def with_predictions(features: DataFrame, *, udf: ModelUdf, contract: Contract, 
 
 
 def _inputs(features: DataFrame, contract: Contract) -> dict[str, Column]:
-    return {
+    arriving = {
         name: arriving_column(name, features.schema[name].dataType, to=to)
         for name, to in zip(contract.features, contract.types, strict=True)
     }
+    return without_nulls(arriving, contract.masked)

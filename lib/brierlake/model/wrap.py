@@ -15,7 +15,7 @@ from brierlake.model.adapter import INNER, SETTINGS
 from brierlake.model.contract import Contract
 from brierlake.model.quiet import quiet_mlflow
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 def prepare_adapter(model_path: Path, *, contract: Contract, positive_class: Label, folder: Path) -> Path:
@@ -27,6 +27,7 @@ def prepare_adapter(model_path: Path, *, contract: Contract, positive_class: Lab
         "features": contract.features,
         "types": contract.types,
         "form": contract.form,
+        "masked": contract.masked,
         "positive_class": positive_class,
     }
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
