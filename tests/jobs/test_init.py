@@ -1,9 +1,12 @@
 """init writes a config that a score run accepts as it is, and says what else it found."""
 
+import shutil
+
 import pytest
 from click.testing import CliRunner, Result
 
 from brierlake.cli import main
+from brierlake.config import Config
 from brierlake.configfile import read_config
 from brierlake.errors import ConfigError
 from brierlake.jobs.findings import ModelFindings
@@ -35,6 +38,76 @@ def test_what_it_writes_scores_right_away_and_is_never_overwritten(world: World)
     assert again.exit_code == 2
     assert "and it stays as it is" in again.stderr
     assert (world.folder / "made.yml").read_text(encoding="utf-8") == text
+
+
+def made_of(world: World, *arguments: str) -> Config:
+    """What init writes; it must be a config that `plan` takes as it is."""
+    result = invoke(world, *arguments)
+    assert result.exit_code == 0, result.output
+    planned = CliRunner().invoke(main, ["plan", "--config", str(world.folder / "made.yml"), "--quiet"])
+    assert planned.exit_code == 0, planned.output
+    return read_config(world.folder / "made.yml")
+
+
+@pytest.mark.parametrize(
+    ("kind", "positive"),
+    [
+        pytest.param("int32", 1, id="0/1"),
+        pytest.param("float64", 1, id="0.0/1.0", marks=pytest.mark.slow),
+        pytest.param("boolean", True, id="true/false", marks=pytest.mark.slow),
+    ],
+)
+def test_outcomes_in_the_features_are_proposed(world: World, kind: str, positive: object) -> None:
+    rows = world.rows.assign(y=world.rows["y"].astype(kind), is_home=world.rows["y"] == 0)
+    world.append(rows, "both")
+    made = made_of(world, "--features", str(world.folder / "lake" / "silver" / "both"))
+    assert made.labels is not None
+    assert (made.labels.table, made.labels.outcome, made.labels.positive) == (None, "y", positive)
+    assert type(made.labels.positive) is type(positive)
+    assert (made.features.key, made.features.carry) == (("id",), ("team", "is_home", "y"))
+    assert (made.diagnostics.slices, made.diagnostics.cluster) == (("team", "is_home"), "window_start")
+    assert "Also 0 and 1 only: is_home" in (world.folder / "made.yml").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_a_feature_of_the_model_is_no_outcome(world: World) -> None:
+    world.append(world.rows.assign(x1=world.rows["y"].astype(float)).drop(columns="y"), "flags")
+    made = made_of(world, "--features", str(world.folder / "lake" / "silver" / "flags"))
+    assert made.labels is not None
+    assert (made.labels.table, made.labels.outcome, made.labels.known_at) == ("results", "y", "known_at")
+
+
+def test_outcomes_in_a_table_beside_are_proposed(world: World) -> None:
+    beside = world.folder / "lake" / "silver"
+    (beside / "aaa").mkdir()
+    (beside / "aab" / "_delta_log").mkdir(parents=True)
+    world.append(world.rows.assign(id=world.rows["id"].astype(str))[["id", "y"]], "labels_of_other_ids")
+    made = made_of(world, "--features", "games", "--root", f"file://{world.folder}/lake")
+    assert made.labels is not None
+    assert (made.labels.table, made.labels.outcome, made.labels.known_at) == ("results", "y", "known_at")
+    assert (made.features.carry, made.diagnostics.cluster) == (("team",), "window_start")
+
+
+@pytest.mark.slow
+def test_without_a_time_the_cluster_is_a_carried_column(world: World) -> None:
+    world.append(world.rows.drop(columns=["at", "y"]), "timeless")
+    shutil.rmtree(world.folder / "lake" / "silver" / "results")
+    made = made_of(world, "--features", str(world.folder / "lake" / "silver" / "timeless"))
+    assert (made.features.event_at, made.diagnostics.cluster, made.labels) == (None, "team", None)
+
+
+@pytest.mark.slow
+def test_tables_of_a_catalog_are_looked_at_too(world: World) -> None:
+    world.sql("CREATE DATABASE IF NOT EXISTS brierlake_test")
+    try:
+        for name in ("games", "results"):
+            path = world.silver(name).path
+            world.sql(f"CREATE TABLE brierlake_test.{name} USING delta LOCATION '{path}'")
+        made = made_of(world, "--features", "spark_catalog.brierlake_test.games")
+        assert made.labels is not None
+        assert (made.labels.table, made.labels.outcome) == ("results", "y")
+    finally:
+        world.sql("DROP DATABASE brierlake_test CASCADE")
 
 
 def test_a_table_that_no_model_fits_is_refused_with_each_reason(world: World) -> None:

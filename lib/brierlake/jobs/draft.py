@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from brierlake.config import LakehouseConfig
-from brierlake.jobs.findings import ModelFindings, TableFindings
+from brierlake.jobs.findings import ModelFindings, Outcomes, TableFindings
 from brierlake.lakehouse.tables import Table, locate_table
 from brierlake.redaction import redacted
 
@@ -44,7 +44,7 @@ class Choice:
     tracking_uri: str
     key: tuple[str, ...]
     table: TableFindings
-    labels: tuple[str, TableFindings] | None
+    labels: Outcomes | None
     models: Sequence[ModelFindings]
     metric: str
 
@@ -52,12 +52,23 @@ class Choice:
     def fitting(self) -> list[ModelFindings]:
         return [each for each in self.models if each.fault is None]
 
+    @property
+    def own_outcome(self) -> str | None:
+        """The outcome, where it is a column of the features table."""
+        return self.labels.column if self.labels and self.labels.table is None else None
+
+    @property
+    def groups(self) -> Mapping[str, int]:
+        """Columns to slice by, and how many values they have."""
+        return {name: n for name, n in self.table.groups.items() if name not in (*self.key, self.own_outcome)}
+
 
 def config_text(choice: Choice) -> str:
     """Returns the YAML file: what was chosen, and beside it what else there was."""
     place, table = choice.place, choice.table
     where = {"root": place.root} if place.root else {"catalog": place.catalog}
-    carried = [name for name in table.groups if name not in choice.key][:_MOST_CARRIED]
+    sliced = list(choice.groups)[:_MOST_CARRIED]
+    carried = [*sliced, *([choice.own_outcome] if choice.own_outcome else [])]
     ordered = next((each.columns for each in choice.fitting if each.columns), ())
     seen = Counter[str]()
     for each in choice.fitting:
@@ -74,7 +85,7 @@ features:
   table: {_yaml(place.table)}
   key: {_yaml(choice.key)}    # {_other_keys(table, choice.key)}
 {_time_lines(table)}
-  carry: {_yaml(carried)}    # {_counted("columns with few values", table.groups)}
+  carry: {_yaml(carried)}    # {_counted("columns with few values", choice.groups)}
 {f"  columns: {_yaml(ordered)}" if ordered else "# columns: []    # the model's signature names its features"}
 {_label_lines(choice)}
 model:
@@ -83,7 +94,8 @@ model:
 {_metric_lines(choice.metric)}
   positive_class: 1    # the class whose probability is wanted, as the model calls it
 diagnostics:
-  slices: {_yaml(carried)}
+  slices: {_yaml(sliced)}
+{_cluster_line(choice, sliced)}
 mlflow:
   tracking_uri: {_yaml(_without_password(choice.tracking_uri))}
 """
@@ -131,17 +143,29 @@ def _time_lines(table: TableFindings) -> str:
     return "\n".join(lines)
 
 
+def _cluster_line(choice: Choice, sliced: Sequence[str]) -> str:
+    """Rows of one day or one group share their errors: intervals that take them as independent are too narrow."""
+    told = "    # rows that share their errors; or null"
+    if choice.table.times or choice.table.dates:
+        return f"  cluster: window_start{told}"
+    return f"  cluster: {_yaml(sliced[0])}{told}" if sliced else "# cluster: null    # a column whose rows share errors"
+
+
 def _label_lines(choice: Choice) -> str:
-    if choice.labels is None:
+    labels = choice.labels
+    if labels is None:
         return "# labels: {table: …, outcome: …, known_at: …, positive: 1}    # what happened, when it is known"
-    name, found = choice.labels
-    outcome = next((each for each in found.outcomes if each not in choice.key), None)
-    known_at = next(iter(found.times), None)
-    known = f"    # columns: {', '.join(found.types)}"
-    if outcome is None:
-        return f"# labels: {{table: {_yaml(name)}, outcome: …, positive: …, negative: […]}}{known}"
-    time = f"\n  known_at: {_yaml(known_at)}" if known_at else ""
-    return f"labels:\n  table: {_yaml(name)}{known}\n  outcome: {_yaml(outcome)}{time}\n  positive: 1"
+    known = f"    # columns: {', '.join(labels.found.types)}"
+    if labels.column is None:
+        return f"# labels: {{table: {_yaml(labels.table)}, outcome: …, positive: …, negative: […]}}{known}"
+    rest = [name for name in labels.found.outcomes if name not in (labels.column, *choice.key)]
+    lines = [
+        f"  table: {_yaml(labels.table)}{known}" if labels.table else None,
+        f"  outcome: {_yaml(labels.column)}    # is it? Also 0 and 1 only: {', '.join(rest) or 'nothing else'}",
+        f"  known_at: {_yaml(labels.known_at)}    # since when it was known" if labels.known_at else None,
+        f"  positive: {'true' if labels.is_boolean else '1'}",
+    ]
+    return "\n".join(["labels:", *(line for line in lines if line)])
 
 
 def _model_lines(choice: Choice) -> str:

@@ -45,6 +45,19 @@ class TableFindings:
 
 
 @dataclass(frozen=True)
+class Outcomes:
+    """What the config's `labels` section is made of."""
+
+    table: str | None
+    """Null: they are a column of the features table."""
+    column: str | None
+    """Null: no column holds only 0, 1 and nulls, or booleans."""
+    is_boolean: bool
+    known_at: str | None
+    found: TableFindings
+
+
+@dataclass(frozen=True)
 class ModelFindings:
     """One registered model, by its newest version."""
 

@@ -11,7 +11,8 @@ from brierlake.config import MlflowConfig, SessionConfig
 from brierlake.configfile import read_config
 from brierlake.errors import ConfigError, ContractError
 from brierlake.jobs.draft import Choice, Place, config_text
-from brierlake.jobs.findings import ModelFindings, TableFindings, is_key, look_at_models, look_at_table
+from brierlake.jobs.findings import ModelFindings, Outcomes, TableFindings, is_key, look_at_models, look_at_table
+from brierlake.jobs.neighbours import find_beside, labels_in, own_outcomes
 from brierlake.jobs.run import Say
 from brierlake.lakehouse.tables import Table, pin_table, read_table
 from brierlake.registry import connect
@@ -56,13 +57,13 @@ def init(
     fitting = [each for each in models if each.fault is None]
     if not fitting:
         raise ContractError.no_fitting_model(place.table, [f"{each.name}: {each.fault}" for each in models])
-    label_rows = _rows(spark, place.locate(labels), setting="--labels") if labels else None
+    chosen = key or _key(rows, table, models=fitting, name=place.table)
     choice = Choice(
         place=place,
         tracking_uri=uri,
-        key=key or _key(rows, table, models=fitting, name=place.table),
+        key=chosen,
         table=table,
-        labels=(labels, look_at_table(label_rows)) if labels and label_rows is not None else None,
+        labels=_labels(spark, place, labels, key=chosen, table=table, models=fitting, say=say),
         models=models,
         metric=choose_metric(fitting),
     )
@@ -93,9 +94,32 @@ def _rows(spark: SparkSession, table: Table, *, setting: str) -> DataFrame:
     return read_table(spark, pin_table(spark, table, setting=setting).table)
 
 
+def _labels(
+    spark: SparkSession,
+    place: Place,
+    given: str | None,
+    *,
+    key: Sequence[str],
+    table: TableFindings,
+    models: Sequence[ModelFindings],
+    say: Say,
+) -> Outcomes | None:
+    """Looks where it is told to; else among the columns that no model takes, then at the tables beside."""
+    event_at = next(iter(table.times), None)
+    if given:
+        found = look_at_table(_rows(spark, place.locate(given), setting="--labels"))
+        return labels_in(given, found, key=key, event_at=event_at)
+    taken = {*key, *(name for each in models for name in (*each.inputs, *each.columns))}
+    if own := own_outcomes(table, taken=taken):
+        return own
+    say(f"Looking for outcomes in the tables beside {place.table}")
+    return find_beside(spark, place, key=key, types=table, event_at=event_at)
+
+
 def _key(rows: DataFrame, table: TableFindings, *, models: Sequence[ModelFindings], name: str) -> tuple[str, ...]:
     inputs = {column for each in models for column in each.inputs}
-    likely = sorted(table.keys, key=lambda key: bool(inputs & set(key)))
+    outcomes = set(table.outcomes)
+    likely = sorted(table.keys, key=lambda key: (bool(outcomes & set(key)), bool(inputs & set(key))))
     found = next((key for key in likely if is_key(rows, key)), None)
     if found is None:
         raise ContractError.no_key(name, list(table.types))
