@@ -4,8 +4,11 @@ from dataclasses import dataclass, field
 
 from pyspark.sql import types as T
 
-FORMAT_VERSION = 1
-"""Version of our own table format, kept as a table property; a newer one is refused."""
+FORMAT_VERSION = 2
+"""Version of our own table format, kept as a table property; a newer one is refused, an older one grows in place.
+
+1: the first. 2: diagnostics say which labels table and which settings they were made with.
+"""
 
 _STRING, _LONG, _INT, _DOUBLE = T.StringType(), T.LongType(), T.IntegerType(), T.DoubleType()
 _BOOLEAN, _DATE, _TIME = T.BooleanType(), T.DateType(), T.TimestampType()
@@ -46,23 +49,43 @@ PREDICTION_COLUMNS = [
 ]
 
 
+PREDICTION_WORDS = ("event_at", "window_start", *(each.name for each in PREDICTION_COLUMNS))
+"""Columns that each predictions table has beside the key and what is carried."""
+CARRIED = "carried from the features, to slice by"
+"""Comment of the columns that a config may add and leave out again."""
+
+_SKIPPING = (T.NumericType, T.StringType, T.DateType, T.TimestampType, T.TimestampNTZType)
+"""Types that Delta can skip files by."""
+
+
 def predictions_spec(*, key: T.StructType, event_at: T.DataType, carried: T.StructType) -> TableSpec:
-    """The predictions table: one row a row of the features table, in the types that its columns have there."""
+    """The predictions table: one row a row of the features table, in the types that its columns have there.
+
+    A column that serves twice, as a key and as `event_at` for example, is there once.
+    """
     fields = [
         *(column(each.name, each.dataType, "key, as in the features") for each in key),
         column("event_at", event_at, "time that the prediction is about, as in the features; null: none is configured"),
         column("window_start", _DATE, "first day of the window; null: no time column, or no time in the row"),
-        *(column(each.name, each.dataType, "carried from the features, to slice by") for each in carried),
+        *(column(each.name, each.dataType, CARRIED) for each in carried),
         *PREDICTION_COLUMNS,
     ]
     check = (
         "(probability IS NULL AND issue IS NOT NULL) OR "
         "(probability IS NOT NULL AND probability >= 0 AND probability <= 1 AND issue IS NULL)"
     )
+    unique: dict[str, T.StructField] = {}
+    for each in fields:
+        unique.setdefault(each.name, each)
     names = tuple(key.fieldNames())
-    skipped_by = [name for name in (*names, "event_at") if name.isidentifier()]  # Delta can't read others quoted
+    # Delta can't read names that need quotes in this property
+    skipped_by = [
+        name
+        for name in dict.fromkeys((*names, "event_at"))
+        if name.isidentifier() and name.isascii() and isinstance(unique[name].dataType, _SKIPPING)
+    ]
     return TableSpec(
-        T.StructType(fields),
+        T.StructType(list(unique.values())),
         names,
         ("window_start",),
         {"brierlake_probability": check},
@@ -110,6 +133,8 @@ _PROVENANCE = [
     column("labels_as_of", _TIME, "labels known up to then count (UTC)"),
     column("run_id", _STRING, "run that computed the row", nullable=False),
     column("computed_at", _TIME, "when (UTC)", nullable=False),
+    column("labels_id", _STRING, "Delta's id of the labels table that was read; null: none, or written by format 1"),
+    column("diagnostics_recipe", _STRING, "hash of the settings that decide a figure; null: written by format 1"),
 ]
 
 CELL_FIELDS = T.StructType(

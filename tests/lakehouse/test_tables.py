@@ -34,7 +34,7 @@ def test_a_table_is_created_with_comments_layout_and_owner(spark: SparkSession, 
     assert schema["probability"].metadata["comment"].startswith("P(positive class)")
     detail = spark.sql(f"DESCRIBE DETAIL {table.sql}").collect()[0]
     assert detail["partitionColumns"] == ["window_start"]
-    assert (detail["properties"]["brierlake.job"], detail["properties"]["brierlake.format"]) == ("j", "1")
+    assert (detail["properties"]["brierlake.job"], detail["properties"]["brierlake.format"]) == ("j", "2")
 
 
 def test_records_of_one_run_share_a_file(spark: SparkSession, table: Table) -> None:
@@ -92,7 +92,7 @@ def test_another_shape_is_told_column_by_column(spark: SparkSession, table: Tabl
 def test_a_newer_format_is_refused(spark: SparkSession, table: Table) -> None:
     create_table(spark, table, SPEC)
     spark.sql(f"ALTER TABLE {table.sql} SET TBLPROPERTIES ('brierlake.format' = '99')")
-    with pytest.raises(StorageError, match="is of format 99, and this brierlake knows formats up to 1"):
+    with pytest.raises(StorageError, match="is of format 99, and this brierlake knows formats up to 2"):
         create_table(spark, table, SPEC)
 
 

@@ -7,8 +7,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from brierlake.brier import grid
+from brierlake.names import column_of, internal
 from brierlake.schemas import CELL_FIELDS
 
+_P, _SCALE, _ROUGH, _STEP, _D, _D2 = map(internal, ("p", "scale", "rough", "step", "d", "d2"))
 _SUMS: Final = ("sum_d", "sum_d2", "sum_d3", "sum_d4")
 
 
@@ -21,27 +23,27 @@ def compute_cells(rows: DataFrame, *, by: Sequence[str]) -> DataFrame:
     """
     probability = F.col("probability").cast("double")
     scored = F.when(probability.between(0.0, 1.0), probability)
-    p, scale, rough, step, d = (F.col(name) for name in ("__p", "__scale", "__rough", "__step", "__d"))
-    keys = [F.col(name) for name in by]
+    p, scale, rough, step, d, d2 = map(F.col, (_P, _SCALE, _ROUGH, _STEP, _D, _D2))
+    keys = [column_of(name) for name in by]
     return (
-        rows.select(*keys, F.col("outcome").cast("int").alias("outcome"), scored.alias("__p"))
-        .select("*", grid.scale_column(p).alias("__scale"))
-        .select("*", grid.rough_step_column(p, scale).alias("__rough"))
-        .select("*", grid.step_column(p, scale, rough).alias("__step"))
+        rows.select(*keys, F.col("outcome").cast("int").alias("outcome"), scored.alias(_P))
+        .select("*", grid.scale_column(p).alias(_SCALE))
+        .select("*", grid.rough_step_column(p, scale).alias(_ROUGH))
+        .select("*", grid.step_column(p, scale, rough).alias(_STEP))
         .select(
             *keys,
             "outcome",
             F.when(p.isNotNull(), grid.cell_id_column(p, scale, step)).alias("cell_id"),
-            (p - grid.centre_column(p, scale, step)).alias("__d"),
+            (p - grid.centre_column(p, scale, step)).alias(_D),
         )
-        .select("*", (d * d).alias("__d2"))
-        .groupBy(*by, "cell_id", "outcome")
+        .select("*", (d * d).alias(_D2))
+        .groupBy(*keys, "cell_id", "outcome")
         .agg(
             F.count(F.lit(1)).alias("n"),
             F.sum(d).alias("sum_d"),
-            F.sum(F.col("__d2")).alias("sum_d2"),
-            F.sum(F.col("__d2") * d).alias("sum_d3"),
-            F.sum(F.col("__d2") * F.col("__d2")).alias("sum_d4"),
+            F.sum(d2).alias("sum_d2"),
+            F.sum(d2 * d).alias("sum_d3"),
+            F.sum(d2 * d2).alias("sum_d4"),
         )
         .select(*keys, *(F.col(field.name).cast(field.dataType) for field in CELL_FIELDS))
         .fillna(0.0, subset=list(_SUMS))
@@ -50,18 +52,20 @@ def compute_cells(rows: DataFrame, *, by: Sequence[str]) -> DataFrame:
 
 def merge_cells(cells: DataFrame, *, by: Sequence[str]) -> DataFrame:
     """Add up cells per key, cell and outcome: those of a month's days, or of two halves of the rows."""
+    keys = [column_of(name) for name in by]
     return (
-        cells.groupBy(*by, "cell_id", "outcome")
+        cells.groupBy(*keys, "cell_id", "outcome")
         .agg(*(F.sum(name).alias(name) for name in ("n", *_SUMS)))
-        .select(*by, *(F.col(field.name).cast(field.dataType) for field in CELL_FIELDS))
+        .select(*keys, *(F.col(field.name).cast(field.dataType) for field in CELL_FIELDS))
     )
 
 
 def compute_values(rows: DataFrame, *, by: Sequence[str]) -> DataFrame:
     """Count labelled rows and events per key and distinct probability: what `tally_values` takes, the exact road."""
     labelled = rows.filter(F.col("probability").between(0.0, 1.0) & F.col("outcome").isin(0, 1))
+    keys = [column_of(name) for name in by]
     return (
-        labelled.groupBy(*by, "probability")
+        labelled.groupBy(*keys, "probability")
         .agg(F.count(F.lit(1)).alias("n"), F.sum("outcome").alias("n_events"))
-        .select(*by, "probability", F.col("n").cast("long"), F.col("n_events").cast("long"))
+        .select(*keys, "probability", F.col("n").cast("long"), F.col("n_events").cast("long"))
     )

@@ -17,6 +17,7 @@ from brierlake.brier.metrics import tally_metrics
 from brierlake.brier.reliability import corp_blocks, display_bins
 from brierlake.brier.scores import brier_sums
 from brierlake.brier.tally import Tally, tally_cells
+from brierlake.names import column_of
 from brierlake.schemas import METRIC_FIELDS, RELIABILITY_FIELDS
 
 _SUMS: Final = ["sum_d", "sum_d2", "sum_d3", "sum_d4"]
@@ -46,13 +47,14 @@ def compute_metrics(cells: DataFrame, *, by: Sequence[str], level: float = 0.95)
     validate_level(level)
     optional = {name: F.col(name).cast("double") if name in cells.columns else F.lit(None) for name in _OPTIONAL}
     values = (F.coalesce(value, F.lit(_OPTIONAL[name])).alias(name) for name, value in optional.items())
-    chosen = cells.select(*by, *_CELL, *values)
+    names = [column_of(name) for name in by]
+    chosen = cells.select(*names, *_CELL, *values)
     keys = [field for field in chosen.schema.fields if field.name in by]
     # one struct, not forty columns: turning each column of one row into Arrow costs more than the statistics do
-    result = chosen.groupBy(*by).applyInPandas(
+    result = chosen.groupBy(*names).applyInPandas(
         _metrics_of_key([field.name for field in keys], level), T.StructType([*keys, T.StructField("result", _RESULT)])
     )
-    return result.select(*by, "result.*")
+    return result.select(*names, "result.*")
 
 
 def _metrics_of_key(by: list[str], level: float) -> Callable[[tuple[object, ...], pd.DataFrame], pd.DataFrame]:

@@ -21,6 +21,13 @@ class ContractError(BrierlakeError):
         )
 
     @classmethod
+    def reserved_names(cls, table: str, names: Sequence[str], *, prefix: str) -> Self:
+        return cls(
+            f"Table {table} has the column {listed(names)}, and names that begin with {prefix} are brierlake's own: "
+            "rename it."
+        )
+
+    @classmethod
     def faults(cls, title: str, faults: Sequence[str]) -> Self:
         lines = "".join(f"\n  - {fault}" for fault in faults)
         return cls(f"{title}{lines}")
@@ -31,6 +38,10 @@ class ContractError(BrierlakeError):
             f"The model {what}. Log it again with signature=infer_signature(features, predictions), "
             "the features as a DataFrame with one single-valued column each."
         )
+
+    @classmethod
+    def unscorable(cls, what: str, fix: str) -> Self:
+        return cls(f"The model {what}: {fix}.")
 
     @classmethod
     def unfit_features(cls, table: str, faults: Sequence[str]) -> Self:
@@ -80,6 +91,15 @@ class ContractError(BrierlakeError):
         )
 
     @classmethod
+    def emptied_windows(cls, table: str, windows: Sequence[str]) -> Self:
+        shown = f"{', '.join(windows[:5])}{f' and {len(windows) - 5:,} more' if len(windows) > 5 else ''}"
+        return cls(
+            f"Table {table} holds no row of {len(windows):,} published {'window' if len(windows) == 1 else 'windows'} "
+            f"any more ({shown}), and their predictions would be deleted. Name the windows to score with --from and "
+            "--to; if deleting is right, say so with --allow-empty."
+        )
+
+    @classmethod
     def no_change_feed(cls, table: str, sql: str) -> Self:
         return cls(
             f"Table {table} keeps no change data feed, which an incremental run goes by. Switch it on with "
@@ -121,8 +141,15 @@ class ContractError(BrierlakeError):
         )
 
     @classmethod
-    def unknown_outcomes(cls, table: str, column: str, values: Sequence[str], known: str) -> Self:
-        return cls(
-            f"Column {column} of {table} holds values that are neither {known}: {', '.join(values)}. "
-            "Set labels.positive and labels.negative to the classes that are there."
+    def unknown_outcomes(
+        cls, table: str, column: str, values: Sequence[str], *, known: Sequence[str], fix: Sequence[str] | None
+    ) -> Self:
+        """`fix` are all values that are there, the likely positive one first, where they can be classes."""
+        text = (
+            f"Column {column} of {table} holds values that are neither {' nor '.join(known)}: {', '.join(values)}. "
+            "Name the classes that are there in labels.positive and labels.negative"
         )
+        if fix is None:
+            return cls(f"{text}; an outcome is one of a few classes, not a share or a score.")
+        positive, *negative = fix
+        return cls(f"{text}, for example `positive: {positive}` with `negative: [{', '.join(negative)}]`.")

@@ -49,7 +49,7 @@ class StorageError(BrierlakeError):
     def rows_differ(cls, table: str, *, expected: int, written: int) -> Self:
         return cls(
             f"{expected} rows were to be published to {table} and its commit says {written}. "
-            "Nothing is recorded as done; run again with --force, and report this if it stays."
+            "The windows hold again what they held before; run again, and report this if it stays."
         )
 
     @classmethod

@@ -1,7 +1,7 @@
 """Write, audit, publish: predictions wait in a table of their own until the gates that need no label have passed."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -10,15 +10,31 @@ from pyspark.sql import functions as F
 
 from brierlake.brier import compute_cells, compute_metrics
 from brierlake.config import ReferenceWindow
-from brierlake.jobs.gates import Breach, judge_gates
+from brierlake.jobs.gates import Breach, judge_gates, read_judged_past
 from brierlake.jobs.groups import with_groups
-from brierlake.jobs.plan import Plan, compared
-from brierlake.jobs.run import Run
+from brierlake.jobs.plan import Plan
+from brierlake.jobs.run import SETTLED, Run, run_id_at
+from brierlake.lakehouse.changes import read_changed_windows
 from brierlake.lakehouse.diagnostics import CHAMPION, read_cells
-from brierlake.lakehouse.tables import is_there, local_frame, read_table, replace_rows
+from brierlake.lakehouse.labels import OUTCOME
+from brierlake.lakehouse.predictions import WindowState, find_stale
+from brierlake.lakehouse.staging import Owners, clear_staged, owned_condition, read_staged, read_staged_states
+from brierlake.lakehouse.tables import is_there, local_frame, read_table, read_version
 from brierlake.lakehouse.windows import Window, filter_condition
+from brierlake.names import quoted_text
 
 _KEY = ("window_start", "slice_key", "slice_value")
+
+
+@dataclass(frozen=True)
+class Staged:
+    """The staged rows that a run goes by: of which run for each window, at one version of the staging table."""
+
+    owners: Owners
+    version: int
+
+    def of(self, windows: Collection[Window]) -> Owners:
+        return {window: self.owners[window] for window in windows if window in self.owners}
 
 
 @dataclass(frozen=True)
@@ -31,37 +47,65 @@ class Audit:
     is_accepted: bool = False
 
 
-def plan_staging(run: Run, plan: Plan, *, is_forced: bool) -> Plan:
-    """Returns the plan for the staging table: the windows that are stale there too."""
-    staged = compared(run, plan, run.staged, is_forced=is_forced)
-    return replace(staged, stale=tuple(window for window in plan.stale if window in set(staged.stale)))
+def find_staged(run: Run, plan: Plan) -> Staged:
+    """Returns the newest staged rows of each stale window that are as the plan would make them."""
+    version = read_version(run.spark, run.staged)
+    states = read_staged_states(run.spark, run.staged, windows=plan.stale, version=version)
+    judge = _judge_of(run, plan, [state for each in states.values() for state in each])
+    owners = {
+        window: next((state.run_id for state in found if judge(window, state)), None)
+        for window, found in states.items()
+    }
+    return Staged({window: owner for window, owner in owners.items() if owner is not None}, version)
 
 
-def audit(run: Run, plan: Plan, *, is_accepted: bool) -> Audit:
+def _judge_of(run: Run, plan: Plan, states: Sequence[WindowState]) -> Callable[[Window, WindowState], bool]:
+    """Returns what says whether one run's staged rows of a window are current."""
+    oldest = min((state.features_version for state in states if state.recipe in plan.recipes), default=None)
+    changed_at: Mapping[Window, int] | None = {}
+    if oldest is not None and oldest != plan.pin.version:
+        changed_at = read_changed_windows(run.spark, plan.pin, run.config.features, since=oldest)
+
+    def is_current(window: Window, state: WindowState) -> bool:
+        return not find_stale(
+            {window: plan.rows_by_window.get(window, 0)},
+            {window: state},
+            recipe=plan.recipe,
+            features_version=plan.pin.version,
+            changed_at=changed_at,
+            former_recipes=plan.former_recipes,
+        )
+
+    return is_current
+
+
+def audit(run: Run, plan: Plan, staged: Staged, *, is_accepted: bool) -> Audit:
     """Judges what is staged for the plan's stale windows; where a person accepts, breaches hold nothing back."""
-    gates = [each for each in run.config.gates if each.is_judged_before]
-    breaches = judge_gates(gates, _label_free_metrics(run, plan), windows=plan.stale)
+    gates, stale = [each for each in run.config.gates if each.is_judged_before], set(plan.stale)
+    past = read_judged_past(run, gates)
+    before = [row for row in past if row["window_start"] not in stale]
+    breaches = judge_gates(gates, [*before, *_label_free_metrics(run, plan, staged)], windows=plan.stale)
     breached = {each.window for each in breaches}
     held = () if is_accepted else tuple(each for each in plan.stale if str(each or "no time") in breached)
     passed = tuple(each for each in plan.stale if each not in held)
     return Audit(passed=passed, held=held, breaches=breaches, is_accepted=is_accepted and bool(breaches))
 
 
-def read_staged(run: Run, windows: Collection[Window]) -> DataFrame:
-    return read_table(run.spark, run.staged).where(filter_condition(windows))
+def clear_published(run: Run, staged: Staged, windows: Collection[Window]) -> None:
+    """Removes what is published from the staging table, and what runs of long ago left of the same windows."""
+    settled = run_id_at(run.started_at - SETTLED)
+    left = f"({filter_condition(windows)} AND run_id < {quoted_text(settled)})"
+    where = f"{owned_condition(staged.of(windows))} OR {left}"
+    clear_staged(run.spark, run.staged, where=where, tag=f"{run.run_id}:cleared")
 
 
-def clear_staged(run: Run, windows: Collection[Window]) -> None:
-    """Removes windows that are published from the staging table."""
-    nothing = read_table(run.spark, run.staged).limit(0)
-    replace_rows(nothing, run.staged, where=filter_condition(windows), tag=f"{run.run_id}:cleared")
-
-
-def _label_free_metrics(run: Run, plan: Plan) -> list[Mapping[str, Any]]:
+def _label_free_metrics(run: Run, plan: Plan, staged: Staged) -> list[Mapping[str, Any]]:
     """Metrics of the staged windows, as rows of brier_metrics; drift is against what is published or staged before."""
     slices = sorted({each.slice for each in run.config.gates if each.slice})
-    staged = read_staged(run, plan.stale).withColumn("outcome", F.lit(None).cast("int"))
-    rows = staged.transform(with_groups, stale="true", slices=slices, slice_grain="window")
+    chosen = read_staged(run.spark, run.staged, staged.of(plan.stale), version=staged.version)
+    rows = chosen.withColumn(OUTCOME, F.lit(None).cast("int")).transform(
+        with_groups, stale="true", slices=slices, slice_grain="window"
+    )
     own = compute_cells(rows, by=_KEY)
     cells = own.withColumn("is_reference", F.lit(False)).unionByName(_reference(run, plan, own))
     found = compute_metrics(cells, by=_KEY).drop("bins", "blocks").collect()

@@ -8,9 +8,10 @@ from brierlake.errors import BrierlakeError
 from brierlake.jobs.compare import compare
 from brierlake.jobs.diagnose import Diagnosis, diagnose_windows
 from brierlake.jobs.plan import Plan, compared
-from brierlake.jobs.recipe import compute_recipe
+from brierlake.jobs.recipe import compute_recipe, former_recipes
+from brierlake.jobs.recovery import recover
 from brierlake.jobs.run import Run, record_failure, start_run
-from brierlake.jobs.score import Scored, record_scored, score_into, scored_of
+from brierlake.jobs.score import Scored, record_scored, record_unfinished, score_into, scored_of
 from brierlake.lakehouse.diagnostics import CHALLENGER
 from brierlake.lakehouse.tables import is_there
 from brierlake.lakehouse.windows import Scope
@@ -37,11 +38,20 @@ def challenge(champion: Run, plan: Plan) -> Challenge:
     """
     run = start_run(champion.spark, champion.config, say=champion.say)
     try:
-        return _challenge(run, plan)
+        pin = _pin_of(run, plan.resolution)
+        if pin is None:
+            return Challenge(status="absent")
+        run = _as_challenger(run, pin)
+        scored = _publish(run, plan)
     except BrierlakeError as error:
         record_failure(run, action="challenge", error=error)
         return _failed(run, error)
     except Exception as error:
+        return _failed(run, error)
+    try:
+        return _finish(run, scored)
+    except Exception as error:
+        record_unfinished(run, scored, error, action="challenge", table=run.challengers)
         return _failed(run, error)
 
 
@@ -62,30 +72,46 @@ def _failed(run: Run, error: Exception) -> Challenge:
     return Challenge(status="failed", error=str(error))
 
 
-def _challenge(run: Run, plan: Plan) -> Challenge:
-    pin = _pin_of(run, plan.resolution)
-    if pin is None:
-        return Challenge(status="absent")
+def _as_challenger(run: Run, pin: str) -> Run:
     model = run.config.model.model_copy(update={"names": (), "pin": pin, "digest": None})
-    run = replace(run, config=run.config.model_copy(update={"model": model}))
-    resolution = resolve_model(connect(run.config.mlflow), model)
-    recipe = compute_recipe(run.config, resolution=resolution, pin=plan.pin)
-    plan = compared(run, replace(plan, resolution=resolution, recipe=recipe), run.challengers)
-    scored = Scored(run_id=run.run_id, status="unchanged", plan=plan)
-    if plan.stale:
-        run.say(f"Challenger: {resolution.model_name} version {resolution.model_version}")
-        published, checked = score_into(run, plan, run.challengers)
-        scored = scored_of(run, published, checked=checked)
+    return replace(run, config=run.config.model_copy(update={"model": model}))
+
+
+def _publish(run: Run, plan: Plan) -> Scored:
+    resolution = resolve_model(connect(run.config.mlflow), run.config.model)
+    plan = _plan(run, plan, resolution)
+    if not plan.stale:
+        return Scored(run_id=run.run_id, status="unchanged", plan=plan)
+    run.say(f"Challenger: {resolution.model_name} version {resolution.model_version}")
+    published, checked = score_into(run, plan, run.challengers)
+    return scored_of(run, published, checked=checked)
+
+
+def _finish(run: Run, scored: Scored) -> Challenge:
+    plan = scored.plan
     diagnosis = _diagnose(run, Scope() if plan.scope.is_incremental else plan.scope)
     if scored.status == "published":
         record_scored(run, replace(scored, diagnosis=diagnosis), action="challenge", table=run.challengers)
     return Challenge(
         status="diagnosed" if scored.status == "unchanged" and diagnosis.windows else scored.status,
-        model_name=resolution.model_name,
-        model_version=resolution.model_version,
-        windows=len(scored.plan.stale),
+        model_name=plan.resolution.model_name,
+        model_version=plan.resolution.model_version,
+        windows=len(plan.stale),
         comparison=compare(run),
     )
+
+
+def _plan(run: Run, champion: Plan, resolution: Resolution) -> Plan:
+    """The champion's plan for the challenger's version and table; it empties no window that the champion keeps."""
+    plan = replace(
+        champion,
+        resolution=resolution,
+        recipe=compute_recipe(run.config, resolution=resolution, pin=champion.pin),
+        former_recipes=former_recipes(run.config, resolution=resolution, pin=champion.pin),
+    )
+    plan = recover(run, compared(run, plan, run.challengers), run.challengers, action="challenge")
+    kept = set(plan.emptied) - set(champion.emptied)
+    return replace(plan, stale=tuple(each for each in plan.stale if each not in kept))
 
 
 def _pin_of(run: Run, champion: Resolution) -> str | None:

@@ -7,7 +7,9 @@ from typing import Any
 from brierlake.config import Config
 from brierlake.errors import ConfigError
 from brierlake.jobs.challenger import challenge, judge_challenger
+from brierlake.jobs.checks import check_labels
 from brierlake.jobs.diagnose import diagnose
+from brierlake.jobs.growing import find_growths
 from brierlake.jobs.maintain import maintain
 from brierlake.jobs.plan import make_plan
 from brierlake.jobs.predict import check_model
@@ -75,10 +77,12 @@ def run_plan(
     scope = parse_scope(start, end, features=config.features, is_incremental=is_incremental)
     run = start_run(start_spark(config, say=say, is_debug=is_debug), config, say=say)
     plan, checked = make_plan(run, scope=scope, is_forced=False, is_empty_allowed=is_empty_allowed), None
+    check_labels(run, plan)
+    growths = find_growths(run, plan)
     if plan.stale:
         with tempfile.TemporaryDirectory(prefix="brierlake-") as folder:
             checked = check_model(run, plan, folder=Path(folder))
-    return summarise_plan_only(run, plan, checked)
+    return summarise_plan_only(run, plan, checked, growths=growths)
 
 
 def run_diagnose(

@@ -1,5 +1,6 @@
 """Compare: the challenger's Brier score minus the champion's on the same rows, by window, month and in total."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -12,9 +13,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from brierlake.brier import ClusterSums, merge_cells, murphy_curve, paired_difference, tally_cells
-from brierlake.jobs.diagnose import pin_labels
 from brierlake.jobs.pairing import MODELS, ROLES, SUMS, paired_rows, sum_differences
-from brierlake.jobs.run import Run
+from brierlake.jobs.pinning import pin_labels
+from brierlake.jobs.run import Run, make_table
 from brierlake.lakehouse.diagnostics import (
     Figures,
     Made,
@@ -23,8 +24,8 @@ from brierlake.lakehouse.diagnostics import (
     read_published,
     replace_part,
 )
-from brierlake.lakehouse.labels import as_utc, read_outcomes, with_outcomes
-from brierlake.lakehouse.tables import create_table, is_there, local_frame, read_table
+from brierlake.lakehouse.labels import OUTCOME, as_utc, key_names, read_outcomes
+from brierlake.lakehouse.tables import is_there, local_frame, read_table
 from brierlake.lakehouse.windows import Window, filter_condition, month_of
 from brierlake.names import quoted_text
 from brierlake.schemas import COMPARE
@@ -72,7 +73,7 @@ def compare(run: Run) -> tuple[Figures, ...]:
         return _ordered(before)
     fresh = [_with_ids(row, run, sources) for row in _paired(run, sorted(stale & there, key=str))]
     rows = _judged(run, [*current.values(), *fresh], curves=_curves(run))
-    create_table(run.spark, run.gold(tables.compare), COMPARE)
+    make_table(run, run.gold(tables.compare), COMPARE)
     replace_part(
         local_frame(run.spark, rows, COMPARE.schema).coalesce(1),
         run.gold(tables.compare),
@@ -99,13 +100,13 @@ def _paired(run: Run, windows: list[Window]) -> list[dict[str, Any]]:
     sides = [
         read_table(run.spark, table).where(filter_condition(windows)) for table in (run.predictions, run.challengers)
     ]
-    rows = paired_rows(*sides, key=run.config.features.key, cluster=run.config.diagnostics.cluster)
+    rows = paired_rows(sides[0], sides[1], run.config.features, cluster=run.config.diagnostics.cluster)
     labels, pin = run.config.labels, pin_labels(run)
     if labels is None or pin is None:
-        rows = rows.withColumn("outcome", F.lit(None).cast("int"))
+        rows = rows.withColumn(OUTCOME, F.lit(None).cast("int"))
     else:
         outcomes = read_outcomes(run.spark, pin, labels, run.config.features, as_of=run.started_at)
-        rows = rows.transform(with_outcomes, outcomes, key=run.config.features.key)
+        rows = rows.join(outcomes, on=key_names(run.config.features), how="left")
     return [row.asDict() for row in rows.transform(sum_differences).collect()]
 
 
@@ -118,9 +119,11 @@ def _with_ids(row: dict[str, Any], run: Run, sources: _Sources) -> Figures:
 
 def _judged(run: Run, windows: list[Figures], *, curves: Mapping[tuple[str, Window], Figures]) -> list[Figures]:
     """The rows of brier_compare: each window, each month's windows added up, and all of them."""
-    months = {month_of(row["window_start"]) for row in windows}
+    months: dict[Window, list[Figures]] = defaultdict(list)
+    for row in windows:
+        months[month_of(row["window_start"])].append(row)
     groups = [("window", row["window_start"], [row]) for row in windows]
-    groups += [("month", month, [row for row in windows if month_of(row["window_start"]) == month]) for month in months]
+    groups += [("month", month, rows) for month, rows in months.items()]
     groups += [("all", None, windows)] if windows else []
     return [
         {

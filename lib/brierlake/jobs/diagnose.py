@@ -1,23 +1,26 @@
 """Diagnose: predictions of the windows that changed, with the labels known so far, to cells, to metrics."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
 from brierlake.errors import BrierlakeError, ConfigError, GateError, StorageError
 from brierlake.jobs.gates import Breach, gate_facts, judge_published
 from brierlake.jobs.judging import answer, write_diagnostics
+from brierlake.jobs.pinning import pin_labels
+from brierlake.jobs.pooling import pool_figures
+from brierlake.jobs.recipe import compute_diagnostics_recipe
 from brierlake.jobs.run import Run, record_failure, record_run
 from brierlake.jobs.task import Task
 from brierlake.jobs.touched import find_touched
 from brierlake.lakehouse.diagnostics import CHAMPION, Figures, Made, find_made, read_published
-from brierlake.lakehouse.labels import LabelCounts, count_labels, validate_label_columns
+from brierlake.lakehouse.label_checks import validate_label_types
+from brierlake.lakehouse.labels import LabelCounts, count_labels
 from brierlake.lakehouse.predictions import WindowState, read_window_states
-from brierlake.lakehouse.tables import Pin, Table, is_there, pin_table, read_table
+from brierlake.lakehouse.tables import Pin, Table, is_there, read_table
 from brierlake.lakehouse.windows import Scope, Window, whole_months
-
-_HEADLINE = ("brier", "brier_se", "expected_brier", "base_rate", "coverage")
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class Diagnosis:
     """What the whole labels table says beside the predictions; null: not counted."""
     as_of: datetime | None = None
     """Set where this answers for a time in the past: nothing was written, and only the scope's windows were judged."""
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    """Why windows were recomputed, and how many for each reason."""
     breaches: tuple[Breach, ...] = ()
     """What the gates say; filled by `diagnose`, not where it is a part of `score`."""
 
@@ -50,7 +55,10 @@ class Diagnosis:
 
     @property
     def headline(self) -> Mapping[str, Any]:
-        return {name: self.total.get(name) for name in _HEADLINE}
+        """Figures of the windows that were recomputed, all together."""
+        judged = set(self.windows)
+        rows = [row for row in self.figures if row["grain"] == "window" and row["window_start"] in judged]
+        return pool_figures(rows)
 
 
 def diagnose(run: Run, *, scope: Scope, is_forced: bool = False, as_of: datetime | None = None) -> Diagnosis:
@@ -101,6 +109,8 @@ def _answer(run: Run, *, scope: Scope, as_of: datetime) -> Diagnosis:
         raise ConfigError.as_of_in_future(as_of)
     if labels is not None and labels.known_at is None:
         raise ConfigError.as_of_needs_times()
+    pin = pin_labels(run)
+    _validate_label_types(run, pin, run.predictions)
     states = read_window_states(run.spark, run.predictions, scope=scope)
     task = Task(
         run=run,
@@ -109,8 +119,9 @@ def _answer(run: Run, *, scope: Scope, as_of: datetime) -> Diagnosis:
         states=states,
         made={},
         stale=tuple(states),
-        labels=pin_labels(run),
+        labels=pin,
         as_of=as_of,
+        recipe=compute_diagnostics_recipe(run.config),
     )
     return Diagnosis(
         run_id=run.run_id,
@@ -162,13 +173,15 @@ def diagnose_windows(
     """
     metrics = run.gold(run.config.lakehouse.tables.metrics)
     published = read_published(run.spark, metrics, job=run.config.job, role=role)
-    task = _find_task(
+    pin = pin_labels(run, features=features)
+    _validate_label_types(run, pin, predictions or run.predictions)
+    task, reasons = _find_task(
         run,
         scope=scope,
         is_forced=is_forced,
         states=states,
         made=find_made(published),
-        pin=pin_labels(run, features=features),
+        pin=pin,
         role=role,
         predictions=predictions or run.predictions,
     )
@@ -180,7 +193,15 @@ def diagnose_windows(
         windows=task.stale,
         labels_version=task.labels.version if task.labels else None,
         figures=_ordered(row for row in published if row["grain"] != "window" or scope.has(row["window_start"])),
+        reasons=reasons,
     )
+
+
+def _validate_label_types(run: Run, pin: Pin | None, predictions: Table) -> None:
+    labels = run.config.labels
+    if labels is not None and pin is not None and is_there(run.spark, predictions):
+        keyed = read_table(run.spark, predictions).schema
+        validate_label_types(run.spark, pin, labels, run.config.features, keyed=keyed)
 
 
 def _overlaid(before: Iterable[Figures], fresh: Iterable[Figures], *, task: Task) -> list[Figures]:
@@ -193,29 +214,6 @@ def _ordered(figures: Iterable[Figures]) -> tuple[Figures, ...]:
     return tuple(sorted(figures, key=lambda row: row["window_start"] or date.min))
 
 
-def validate_labels(run: Run, *, features: Pin) -> None:
-    """Raises before anything is scored where the labels can't be read as the config says."""
-    labels, pin = run.config.labels, pin_labels(run, features=features)
-    if labels is not None and pin is not None:
-        columns = read_table(run.spark, pin.table, version=pin.version).columns
-        validate_label_columns(columns, labels, run.config.features, table=pin.table.name)
-
-
-def pin_labels(run: Run, *, features: Pin | None = None) -> Pin | None:
-    """Returns the labels table at one version; null: the config has no labels.
-
-    Args:
-        features: The features that are pinned already, for labels that are beside them; null: the latest version.
-    """
-    labels = run.config.labels
-    if labels is None:
-        return None
-    if features is not None and labels.table is None:
-        return features
-    table = run.silver(labels.table or run.config.features.table)
-    return pin_table(run.spark, table, setting="labels.table")
-
-
 def _find_task(
     run: Run,
     *,
@@ -226,24 +224,49 @@ def _find_task(
     pin: Pin | None,
     role: str,
     predictions: Table,
-) -> Task:
+) -> tuple[Task, Mapping[str, int]]:
+    """Returns what is to be recomputed, and for how many windows each reason holds."""
+    recipe, labels_id = compute_diagnostics_recipe(run.config), pin.table_id if pin else None
+    others = {window: _strangeness(each, recipe=recipe, labels_id=labels_id) for window, each in made.items()}
+    # sums of several windows mean nothing where some are by other settings, or other labels: all are made anew
+    scope = Scope() if any(others.values()) else scope
     if states is None or whole_months(scope) != scope:
         states = read_window_states(run.spark, predictions, scope=whole_months(scope))
     suspects = {window for window in {*states, *made} if scope.has(window)}
-    current = set() if is_forced else {window for window in suspects if _is_made_from(made, states, window)}
-    current -= find_touched(run, pin, {window: made[window] for window in current}, predictions=predictions)
-    return Task(
+    reasons = {
+        window: FORCED if is_forced else _reason(made.get(window), states.get(window), others.get(window))
+        for window in suspects
+    }
+    current = {window: made[window] for window, reason in reasons.items() if reason is None}
+    reasons |= dict.fromkeys(find_touched(run, pin, current, predictions=predictions), LABELS)
+    stale = sorted((window for window, reason in reasons.items() if reason), key=str)
+    task = Task(
         run=run,
         role=role,
         predictions=predictions,
         states=states,
         made=made,
-        stale=tuple(sorted(suspects - current, key=str)),
+        stale=tuple(stale),
         labels=pin,
         as_of=run.started_at,
+        recipe=recipe,
     )
+    return task, Counter(reason for reason in reasons.values() if reason)
 
 
-def _is_made_from(made: Mapping[Window, Made], states: Mapping[Window, WindowState], window: Window) -> bool:
-    before, state = made.get(window), states.get(window)
-    return before is not None and state is not None and not state.is_mixed and before.predictions_id == state.run_id
+PREDICTIONS, LABELS, SETTINGS, LABELS_TABLE, FORCED = (
+    *("predictions changed", "labels changed", "settings changed", "another labels table", "as --force asks"),
+)
+"""Why windows are diagnosed again."""
+
+
+def _strangeness(made: Made, *, recipe: str, labels_id: str | None) -> str | None:
+    if made.recipe != recipe:
+        return SETTINGS
+    return LABELS_TABLE if made.labels_id != labels_id else None
+
+
+def _reason(before: Made | None, state: WindowState | None, strangeness: str | None) -> str | None:
+    if before is None or state is None or state.is_mixed or before.predictions_id != state.run_id:
+        return PREDICTIONS
+    return strangeness

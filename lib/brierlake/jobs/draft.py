@@ -17,6 +17,8 @@ from brierlake.redaction import redacted
 _LARGER_IS_BETTER = re.compile(r"auc|acc|f1|precision|recall|r2|score|skill")
 _PLAIN = re.compile(r"[A-Za-z_/][\w/.:-]*")
 _MOST_CARRIED = 3
+ROOT, TRACKING_URI = "BRIERLAKE_ROOT", "MLFLOW_TRACKING_URI"
+"""Variables that a written config refers to for addresses with a credential in them."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,12 @@ class Choice:
         return [each for each in self.models if each.fault is None]
 
     @property
+    def variables(self) -> list[str]:
+        """Variables that the written config refers to."""
+        addresses = {ROOT: self.place.root or "", TRACKING_URI: self.tracking_uri}
+        return [name for name, address in addresses.items() if redacted(address) != address]
+
+    @property
     def own_outcome(self) -> str | None:
         """The outcome, where it is a column of the features table."""
         return self.labels.column if self.labels and self.labels.table is None else None
@@ -66,7 +74,7 @@ class Choice:
 def config_text(choice: Choice) -> str:
     """Returns the YAML file: what was chosen, and beside it what else there was."""
     place, table = choice.place, choice.table
-    where = {"root": place.root} if place.root else {"catalog": place.catalog}
+    where = {"root": _address(place.root, ROOT)} if place.root else {"catalog": place.catalog}
     sliced = list(choice.groups)[:_MOST_CARRIED]
     carried = [*sliced, *([choice.own_outcome] if choice.own_outcome else [])]
     ordered = next((each.columns for each in choice.fitting if each.columns), ())
@@ -97,7 +105,7 @@ diagnostics:
   slices: {_yaml(sliced)}
 {_cluster_line(choice, sliced)}
 mlflow:
-  tracking_uri: {_yaml(_without_password(choice.tracking_uri))}
+  tracking_uri: {_yaml(_address(choice.tracking_uri, TRACKING_URI))}
 """
 
 
@@ -112,8 +120,9 @@ def _lines(section: Mapping[str, Any]) -> str:
     return "\n".join(f"  {name}: {_yaml(value)}" for name, value in section.items())
 
 
-def _without_password(uri: str) -> str:
-    return "${MLFLOW_TRACKING_URI}" if redacted(uri) != uri else uri
+def _address(uri: str, variable: str) -> str:
+    """Returns the address, or the variable that has to hold it where a credential is in it."""
+    return f"${{{variable}}}" if redacted(uri) != uri else uri
 
 
 def _counted(title: str, found: Mapping[str, int]) -> str:

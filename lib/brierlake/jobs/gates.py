@@ -9,7 +9,7 @@ from typing import Any
 
 from brierlake.config import GateConfig
 from brierlake.jobs.run import Run
-from brierlake.lakehouse.diagnostics import read_judged
+from brierlake.lakehouse.diagnostics import Figures, read_judged
 from brierlake.lakehouse.windows import Window, month_of
 
 _MEANINGFUL_FROM = {
@@ -40,8 +40,23 @@ class Breach:
 
 def judge_published(run: Run, gates: Sequence[GateConfig], *, windows: Collection[Window]) -> tuple[Breach, ...]:
     """Returns what the gates say of windows whose metrics are in the table."""
-    metrics = read_judged(run.spark, run.metrics, job=run.config.job, grains={each.grain for each in gates})
+    metrics = [row for grain in sorted({each.grain for each in gates}) for row in _read(run, gates, grain, windows)]
     return judge_gates(gates, metrics, windows=windows)
+
+
+def _read(run: Run, gates: Sequence[GateConfig], grain: str, windows: Collection[Window]) -> Sequence[Figures]:
+    """The rows that gates of this grain are about; all of the past only where a gate looks back."""
+    about = [each for each in gates if each.grain == grain]
+    is_lone = all(each.of == 1 for each in about)
+    judged = _judged_windows(about[0], windows) if is_lone else None
+    slices = {each.slice for each in about}
+    return read_judged(run.spark, run.metrics, job=run.config.job, grain=grain, slices=slices, windows=judged)
+
+
+def read_judged_past(run: Run, gates: Sequence[GateConfig]) -> Sequence[Figures]:
+    """Returns the published windows that gates of several windows look back on."""
+    looking_back = [each for each in gates if each.of > 1]
+    return _read(run, looking_back, "window", ()) if looking_back else []
 
 
 def judge_gates(gates: Sequence[GateConfig], metrics: Rows, *, windows: Collection[Window]) -> tuple[Breach, ...]:

@@ -9,29 +9,41 @@ from pyspark.sql import functions as F
 from brierlake.brier import merge_cells, merge_cluster_sums
 from brierlake.config import ReferenceWindow
 from brierlake.jobs.task import Task
+from brierlake.lakehouse.labels import OUTCOME
 from brierlake.lakehouse.tables import local_frame
 from brierlake.lakehouse.windows import filter_condition
+from brierlake.names import column_of, internal
 from brierlake.schemas import DIAGNOSTIC_KEY, TableSpec
 
 GROUP = DIAGNOSTIC_KEY[2:]
 """Key of a group of cells within one job and role."""
 
-CLUSTER = "__cluster"
+CLUSTER = internal("cluster")
 """Column that holds the cluster of a row, where errors are clustered."""
 
+_KEY = internal("key")
 _SERVED = "array<struct<grain: string, window_start: date>>"
+_SOURCES = (
+    "source_grain string, source_window date, predictions_id string, labels_version long, labels_as_of timestamp, "
+    "labels_id string, diagnostics_recipe string"
+)
 _TARGET = "struct<grain: string, window_start: date, model_name: string, model_version: int, is_reference: boolean>"
 
 
 def with_groups(
     rows: DataFrame, *, stale: str, slices: Sequence[str], slice_grain: Literal["month", "window"]
 ) -> DataFrame:
-    """Repeats each row for each group that it counts in: its window where that is stale, and its slices."""
+    """Repeats each row for each group that it counts in: its window where that is stale, and its slices.
+
+    `rows` are predictions with OUTCOME; of a user's columns only the values of slices are left.
+    """
     none = F.lit(None).cast("string")
     values = ["probability", "outcome", *(each for each in rows.columns if each == CLUSTER)]
+    ours = [F.col("probability"), F.col(OUTCOME).alias("outcome"), *map(F.col, values[2:])]
     if not slices:
         keys = {"grain": F.lit("window"), "slice_key": none, "slice_value": none}
-        return rows.where(stale).withColumns(keys).select(*GROUP, *values)
+        kept = rows.where(stale).select("model_name", "model_version", "window_start", *ours)
+        return kept.withColumns(keys).select(*GROUP, *values)
     month, window = F.trunc("window_start", "month"), F.col("window_start")
     whole = F.when(
         F.expr(stale),
@@ -42,12 +54,12 @@ def with_groups(
             F.lit(slice_grain).alias("grain"),
             (month if slice_grain == "month" else window).alias("start"),
             F.lit(name).alias("key"),
-            F.col(name).cast("string").alias("value"),
+            column_of(name).cast("string").alias("value"),
         )
         for name in slices
     ]
     groups = F.filter(F.array(whole, *parts), lambda each: each.isNotNull())
-    return rows.select("model_name", "model_version", *values, F.explode(groups).alias("group")).select(
+    return rows.select("model_name", "model_version", *ours, F.explode(groups).alias("group")).select(
         "model_name",
         "model_version",
         F.col("group.grain").alias("grain"),
@@ -75,10 +87,10 @@ def with_cluster_sums(cells: DataFrame, sums: DataFrame, *, task: Task) -> DataF
     """Adds to cells by key the sums over clusters of the same key; 0 clusters where there is no label yet."""
     keyed = sums.withColumn("served", F.lit(None).cast(_SERVED)).transform(_as_targets, task=task)
     totals = merge_cluster_sums(keyed, by=GROUP).select(
-        F.struct(*GROUP).alias("__key"), "clusters", "sum_s2", "sum_s_n", "sum_n2"
+        F.struct(*GROUP).alias(_KEY), "clusters", "sum_s2", "sum_s_n", "sum_n2"
     )
-    joined = cells.join(totals, on=F.struct(*(cells[name] for name in GROUP)).eqNullSafe(F.col("__key")), how="left")
-    return joined.drop("__key").fillna(0, subset=["clusters", "sum_s2", "sum_s_n", "sum_n2"])
+    joined = cells.join(totals, on=F.struct(*(cells[name] for name in GROUP)).eqNullSafe(F.col(_KEY)), how="left")
+    return joined.drop(_KEY).fillna(0, subset=["clusters", "sum_s2", "sum_s_n", "sum_n2"])
 
 
 def _as_targets(rows: DataFrame, *, task: Task) -> DataFrame:
@@ -154,22 +166,14 @@ def with_provenance(rows: DataFrame, *, task: Task, spec: TableSpec) -> DataFram
     run = task.run
     keys = [("window", each) for each in task.judged("window")] + [("month", each) for each in task.judged("month")]
     made = [
-        {
-            "source_grain": grain,
-            "source_window": each,
-            "predictions_id": task.source_id(grain, each),
-            "labels_as_of": task.labels_as_of(grain, each),
-        }
+        {"source_grain": grain, "source_window": each, **task.provenance(grain, each)}
         for grain, each in [*keys, ("all", None)]
     ]
-    sources = local_frame(
-        run.spark, made, "source_grain string, source_window date, predictions_id string, labels_as_of timestamp"
-    )
+    sources = local_frame(run.spark, made, _SOURCES)
     is_same = (F.col("grain") == F.col("source_grain")) & F.col("window_start").eqNullSafe(F.col("source_window"))
     added = {
         "job": F.lit(run.config.job),
         "role": F.lit(task.role),
-        "labels_version": F.lit(task.labels.version if task.labels else None),
         "run_id": F.lit(run.run_id),
         "computed_at": F.lit(run.started_at),
     }

@@ -1,5 +1,6 @@
 """Init: asks the registry and the features table, and writes a commented config that works with what it found."""
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -67,7 +68,7 @@ def init(
         models=models,
         metric=choose_metric(fitting),
     )
-    return _write(choice, output)
+    return _write(choice, output, say=say)
 
 
 def find_place(features: str, *, root: str | None, catalog: str | None, silver: str) -> Place:
@@ -135,11 +136,14 @@ def choose_metric(models: Sequence[ModelFindings]) -> str:
     return "brier" if "brier" in seen or not seen else named[0] if named else seen.most_common(1)[0][0]
 
 
-def _write(choice: Choice, output: str) -> dict[str, Any]:
+def _write(choice: Choice, output: str, *, say: Say) -> dict[str, Any]:
     path = Path(output)
     with path.open("x", encoding="utf-8") as file:
         file.write(config_text(choice))
-    read_config(path)
+    if unset := [name for name in choice.variables if name not in os.environ]:
+        say(f"Set {' and '.join(unset)} before you use it: an address with a password in it isn't written down")
+    else:
+        read_config(path)
     return {
         "action": "init",
         "job": choice.place.table,

@@ -18,7 +18,8 @@ from brierlake.brier import (
     metrics_schema,
     squared_error,
 )
-from brierlake.errors import ContractError, StorageError
+from brierlake.errors import StorageError
+from brierlake.jobs.checks import validate_clusters
 from brierlake.jobs.groups import (
     CLUSTER,
     GROUP,
@@ -29,12 +30,15 @@ from brierlake.jobs.groups import (
     with_groups,
     with_provenance,
 )
-from brierlake.jobs.run import Run
+from brierlake.jobs.run import Run, make_table
 from brierlake.jobs.task import Task
+from brierlake.lakehouse.classes import outcome_code
 from brierlake.lakehouse.diagnostics import Figures, part_condition, read_cells, replace_part
-from brierlake.lakehouse.labels import outcome_code, read_outcomes, validate_outcomes, with_outcomes
-from brierlake.lakehouse.tables import create_table, local_frame, read_table, read_version
-from brierlake.lakehouse.windows import filter_condition
+from brierlake.lakehouse.label_checks import validate_label_values
+from brierlake.lakehouse.labels import OUTCOME, as_keys, read_outcomes, with_outcomes
+from brierlake.lakehouse.tables import local_frame, read_table, read_version
+from brierlake.lakehouse.windows import WINDOW, filter_condition
+from brierlake.names import column_of
 from brierlake.schemas import CELLS, CLUSTER_FIELDS, CLUSTERS, METRICS, RELIABILITY, TableSpec
 
 _FEW_ROWS = 300_000
@@ -80,16 +84,16 @@ def group_rows(run: Run, task: Task) -> DataFrame:
     rows = read_table(run.spark, task.predictions).where(filter_condition(task.read))
     labels = run.config.labels
     if task.labels is None or labels is None:
-        rows = rows.withColumn("outcome", F.lit(None).cast("int"))
+        rows = rows.withColumn(OUTCOME, F.lit(None).cast("int"))
     elif has_current_labels(run, task):
         kind = rows.schema[labels.outcome].dataType
-        rows = rows.withColumn("outcome", outcome_code(F.col(labels.outcome), kind, labels))
+        rows = rows.withColumn(OUTCOME, outcome_code(column_of(labels.outcome), kind, labels))
     else:
-        keys = rows if task.rows <= _FEW_ROWS else None  # the labels of all time aren't gathered for one day's rows
+        keys = as_keys(rows, features) if task.rows <= _FEW_ROWS else None  # the labels of all time aren't gathered for one day's rows
         outcomes = read_outcomes(run.spark, task.labels, labels, features, as_of=task.as_of, keys=keys)
-        rows = rows.drop("outcome").transform(with_outcomes, outcomes, key=features.key)
+        rows = rows.transform(with_outcomes, outcomes, features)
     if diagnostics.cluster:
-        rows = rows.withColumn(CLUSTER, F.col(diagnostics.cluster))
+        rows = rows.withColumn(CLUSTER, column_of(diagnostics.cluster))
     return rows.transform(
         with_groups,
         stale=filter_condition(task.stale),
@@ -125,7 +129,7 @@ def write_diagnostics(run: Run, task: Task) -> list[Figures]:
         if not fresh.frame.where(F.col("outcome") < 0).isEmpty():
             refuse_outcomes(run, task)
         if run.config.diagnostics.cluster:
-            validate_clusters(run, task)
+            refuse_split_clusters(run, task)
             sums = compute_cluster_sums(rows, by=GROUP, cluster=CLUSTER, value=squared_error())
             with held(sums, is_few=fresh.table is not None) as fresh_sums:
                 _write_part(run, task, fresh_sums, name=tables.clusters, spec=CLUSTERS, merge=merge_cluster_sums)
@@ -146,7 +150,7 @@ def _write_part(
 ) -> None:
     """Replaces what a table that adds up holds of the stale windows, and of their months."""
     table = run.gold(name)
-    create_table(run.spark, table, spec)
+    make_table(run, table, spec)
     by_window = fresh.frame.where("grain = 'window'")
     if task.kept:
         kept = read_cells(run.spark, table, job=run.config.job, role=task.role)
@@ -175,7 +179,7 @@ def answer(run: Run, task: Task) -> list[Figures]:
         cells = fresh.frame.unionByName(month_cells(run, fresh.frame.where("grain = 'window'"), merge=merge_cells))
         sums = None
         if run.config.diagnostics.cluster:
-            validate_clusters(run, task)
+            refuse_split_clusters(run, task)
             sums = compute_cluster_sums(rows, by=GROUP, cluster=CLUSTER, value=squared_error())
             sums = sums.unionByName(month_cells(run, sums.where("grain = 'window'"), merge=merge_cluster_sums))
         has_few_keys = fresh.table is not None and _count_keys(fresh.table, task) <= _FEW_KEYS
@@ -190,23 +194,19 @@ def _count_keys(cells: pa.Table, task: Task) -> int:
 
 
 def refuse_outcomes(run: Run, task: Task) -> None:
+    """Raises ContractError: what the checks before scoring say, for labels that came after them."""
     labels, features = run.config.labels, run.config.features
     if labels is not None and task.labels is not None:
-        outcomes = read_outcomes(run.spark, task.labels, labels, features, as_of=task.as_of)
-        validate_outcomes(outcomes, labels, key=features.key, table=task.labels.table.name)
+        rows = read_table(run.spark, task.predictions).where(filter_condition(task.read))
+        keys = as_keys(rows, features)
+        validate_label_values(run.spark, task.labels, labels, features, keys=keys, is_few=True, as_of=task.as_of)
 
 
-def validate_clusters(run: Run, task: Task) -> None:
-    """Raises ContractError with examples unless each cluster lies within one window (of the months looked at)."""
+def refuse_split_clusters(run: Run, task: Task) -> None:
     name = run.config.diagnostics.cluster
-    if name is None or name == "window_start":
-        return
-    rows = read_table(run.spark, task.predictions).where(filter_condition([*task.stale, *task.kept]))
-    spans = rows.groupBy(name).agg(F.min("window_start").alias("first"), F.max("window_start").alias("last"))
-    examples = spans.where(f"`{name}` IS NOT NULL AND first != last").limit(3).collect()
-    if examples:
-        shown = [f"{row[name]} ({row['first']} to {row['last']})" for row in examples]
-        raise ContractError.clusters_over_windows(name, shown)
+    if name is not None and name != "window_start":
+        rows = read_table(run.spark, task.predictions).where(filter_condition([*task.stale, *task.kept]))
+        validate_clusters(rows.select(column_of(name).alias(CLUSTER), F.col("window_start").alias(WINDOW)), name=name)
 
 
 def _write_metrics(run: Run, task: Task, *, cells_version: int, has_few_keys: bool) -> list[Figures]:
@@ -230,7 +230,7 @@ def _write_metrics(run: Run, task: Task, *, cells_version: int, has_few_keys: bo
             (tables.reliability, RELIABILITY, rows.transform(as_reliability)),
             (tables.metrics, METRICS, rows),
         ):
-            create_table(run.spark, run.gold(name), spec)
+            make_table(run, run.gold(name), spec)
             shaped = part.transform(with_provenance, task=task, spec=spec)
             few = _in_few_files(shaped, task, is_small=has_few_keys)
             replace_part(few, run.gold(name), where=where, tag=run.run_id)

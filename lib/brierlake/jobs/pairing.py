@@ -1,57 +1,61 @@
 """Pairs: the rows that champion and challenger both scored, and sums of what their squared errors differ by."""
 
-from collections.abc import Iterable
-
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from brierlake.config import FeaturesConfig
+from brierlake.jobs.groups import CLUSTER
+from brierlake.lakehouse.labels import OUTCOME, as_keys, key_names
+from brierlake.names import column_of, internal
+
 ROLES = ("champion", "challenger")
 MODELS = tuple(f"{role}_{part}" for role in ROLES for part in ("name", "version"))
+_WINDOW, _FIRST, _SECOND, _D = (internal(word) for word in ("window", "first", "second", "d"))
+_PROBABILITY = {role: internal(role) for role in ROLES}
 SUMS = ("n", "n_events", "sum_champion", "sum_challenger", "sum_d", "sum_d2")
 
 
-def paired_rows(champion: DataFrame, challenger: DataFrame, *, key: Iterable[str], cluster: str | None) -> DataFrame:
-    """The rows of both with the key, `window_start`, `__cluster`, and name, version and probability of each side."""
-    names = list(key)
+def paired_rows(
+    champion: DataFrame, challenger: DataFrame, features: FeaturesConfig, *, cluster: str | None
+) -> DataFrame:
+    """The rows of both: the key, `window_start`, CLUSTER, and name, version and probability of each side."""
+    group = column_of(cluster) if cluster else F.lit(None).cast("string")
     left, right = (
-        side.select(
-            *names,
-            F.struct("window_start").alias("__window"),
+        as_keys(
+            side,
+            features,
+            F.struct("window_start").alias(_WINDOW),
             F.col("model_name").alias(f"{role}_name"),
             F.col("model_version").alias(f"{role}_version"),
-            F.col("probability").alias(f"__{role}"),
-            *(
-                [F.col(cluster).alias("__cluster") if cluster else F.lit(None).cast("string").alias("__cluster")]
-                if role == ROLES[0]
-                else []
-            ),
+            F.col("probability").alias(_PROBABILITY[role]),
+            *([group.alias(CLUSTER)] if role == ROLES[0] else []),
         )
         for role, side in zip(ROLES, (champion, challenger), strict=True)
     )
     # a struct that holds null equals another one
-    joined = left.join(right, on=[*names, "__window"], how="inner")
-    return joined.withColumn("window_start", F.col("__window.window_start")).drop("__window")
+    joined = left.join(right, on=[*key_names(features), _WINDOW], how="inner")
+    return joined.withColumn("window_start", F.col(f"{_WINDOW}.window_start")).drop(_WINDOW)
 
 
 def sum_differences(rows: DataFrame) -> DataFrame:
     """Sums of d, the challenger's (p-y)^2 minus the champion's, per window, by way of the clusters within it."""
-    first, second = (F.pow(F.col(f"__{role}") - F.col("outcome"), F.lit(2)) for role in ROLES)
+    first, second = (F.pow(F.col(_PROBABILITY[role]) - F.col(OUTCOME), F.lit(2)) for role in ROLES)
     d = second - first
     parts = (
-        rows.withColumns({"__first": first, "__second": second, "__d": d})
-        .groupBy("window_start", "__cluster")
+        rows.withColumns({_FIRST: first, _SECOND: second, _D: d})
+        .groupBy("window_start", CLUSTER)
         .agg(
-            F.count("__d").alias("n"),
-            F.sum(F.when(F.col("__d").isNotNull(), F.col("outcome")).otherwise(0)).alias("n_events"),
+            F.count(_D).alias("n"),
+            F.sum(F.when(F.col(_D).isNotNull(), F.col(OUTCOME)).otherwise(0)).alias("n_events"),
             *(
-                F.coalesce(F.sum(F.when(F.col("__d").isNotNull(), F.col(name))), F.lit(0.0)).alias(alias)
+                F.coalesce(F.sum(F.when(F.col(_D).isNotNull(), F.col(name))), F.lit(0.0)).alias(alias)
                 for name, alias in (
-                    ("__first", "sum_champion"),
-                    ("__second", "sum_challenger"),
-                    ("__d", "sum_d"),
+                    (_FIRST, "sum_champion"),
+                    (_SECOND, "sum_challenger"),
+                    (_D, "sum_d"),
                 )
             ),
-            F.coalesce(F.sum(F.col("__d") * F.col("__d")), F.lit(0.0)).alias("sum_d2"),
+            F.coalesce(F.sum(F.col(_D) * F.col(_D)), F.lit(0.0)).alias("sum_d2"),
             *(_only(name).alias(name) for name in MODELS),
         )
     )

@@ -9,8 +9,9 @@ from pyspark.sql import functions as F
 
 from brierlake.jobs.plan import Plan
 from brierlake.jobs.run import Run
-from brierlake.lakehouse.features import filter_windows, validate_unique_key
-from brierlake.lakehouse.predictions import Issue, key_text, spec_for
+from brierlake.lakehouse.features import filter_windows, key_text, null_key_issue, validate_unique_key
+from brierlake.lakehouse.predictions import Issue, spec_for
+from brierlake.lakehouse.windows import WINDOW
 from brierlake.model import (
     ISSUE,
     PROBABILITY,
@@ -53,7 +54,7 @@ class Checked:
 
 
 def stale_features(run: Run, plan: Plan) -> DataFrame:
-    return filter_windows(plan.features, run.config.features, windows=plan.stale)
+    return filter_windows(plan.features, run.config.features, windows=plan.stale, pin=plan.pin)
 
 
 def check_model(run: Run, plan: Plan, *, folder: Path) -> Checked:
@@ -115,7 +116,7 @@ def explain_issues(run: Run, plan: Plan, checked: Checked, issues: Mapping[str, 
     firsts = {issue: each.examples[0] for issue, each in issues.items() if is_vague(issue)}
     if not firsts:
         return issues
-    named = key_text(run.config.features.key)
+    named = key_text(plan.features.schema, run.config.features.key)
     rows = stale_features(run, plan).where(named.isin(*firsts.values())).limit(_MOST_EXPLAINED)
     found = select_inputs(rows, contract=checked.contract, beside=[named.alias(_KEY)]).toPandas()
     said = dict(zip(found[_KEY], explain_rows(checked.adapter, found, contract=checked.contract), strict=True))
@@ -128,8 +129,10 @@ def explain_issues(run: Run, plan: Plan, checked: Checked, issues: Mapping[str, 
 
 def as_predictions(scored: DataFrame, *, run: Run, plan: Plan, spec: TableSpec) -> DataFrame:
     """Rows with a probability or an issue, in the shape of the predictions table."""
-    event_at = run.config.features.event_at
+    event_at, key = run.config.features.event_at, run.config.features.key
+    unnamed = null_key_issue(key)
     made = {
+        "window_start": F.col(WINDOW),
         "event_at": column_of(event_at) if event_at else F.lit(None),
         "model_name": F.lit(plan.resolution.model_name),
         "model_version": F.lit(plan.resolution.model_version),
@@ -137,8 +140,8 @@ def as_predictions(scored: DataFrame, *, run: Run, plan: Plan, spec: TableSpec) 
         "run_id": F.lit(run.run_id),
         "features_version": F.lit(plan.pin.version),
         "scored_at": F.lit(run.started_at),
-        "probability": F.col(PROBABILITY),
-        "issue": F.col(ISSUE),
+        "probability": F.when(unnamed.isNull(), F.col(PROBABILITY)),
+        "issue": F.coalesce(unnamed, F.col(ISSUE)),
     }
     return scored.select(
         *(made.get(each.name, column_of(each.name)).cast(each.dataType).alias(each.name) for each in spec.schema)

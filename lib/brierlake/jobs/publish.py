@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -10,14 +11,8 @@ from brierlake.errors import GateError, StorageError
 from brierlake.jobs.plan import Plan, compared
 from brierlake.jobs.progress import watched
 from brierlake.jobs.run import Run
-from brierlake.lakehouse.predictions import (
-    Commit,
-    ConflictError,
-    Issue,
-    publish_predictions,
-    put_back,
-    read_issues,
-)
+from brierlake.lakehouse.predictions import Commit, ConflictError, Issue, publish_predictions, read_issues
+from brierlake.lakehouse.restoring import put_back
 from brierlake.lakehouse.tables import Table
 from brierlake.lakehouse.windows import Window, filter_condition
 
@@ -59,23 +54,37 @@ def publish(
         except ConflictError:
             run.say("Another job wrote the same windows; looking again")
             now = compared(run, plan, table)
-            left = replace(now, stale=tuple(window for window in plan.stale if window in now.stale))
+            still = set(now.stale)
+            left = replace(now, stale=tuple(window for window in plan.stale if window in still))
             if not left.stale:
                 return Published(plan=left, commit=None, issues={})
             continue
+        _validate_rows(run, left, commit, table)
         found = read_issues(run.spark, table, commit=commit, windows=left.stale, key=run.config.features.key)
         issues = explain(found)
-        _validate_issues(run, issues, commit, table=table, windows=left.stale)
+        undo = partial(_put_back, run, commit, table=table, windows=left.stale)
+        validate_issues(run, issues, rows=commit.rows, undo=undo)
         return Published(plan=left, commit=commit, issues=issues)
     raise StorageError.conflict(table.name, _ATTEMPTS)
 
 
-def _validate_issues(
-    run: Run, issues: Mapping[str, Issue], commit: Commit, *, table: Table, windows: Collection[Window]
-) -> None:
+def _validate_rows(run: Run, plan: Plan, commit: Commit, table: Table) -> None:
+    if commit.rows != plan.rows:
+        _put_back(run, commit, table=table, windows=plan.stale)
+        raise StorageError.rows_differ(table.name, expected=plan.rows, written=commit.rows)
+
+
+def validate_issues(run: Run, issues: Mapping[str, Issue], *, rows: int, undo: Callable[[], None]) -> None:
+    """Raises GateError where too many rows have no probability, once `undo` has taken them out again."""
     share = run.config.scoring.max_issue_share
-    if sum(each.rows for each in issues.values()) > share * commit.rows:
-        put_back(run.spark, table, windows=windows, version=commit.version - 1, tag=f"{run.run_id}:put-back")
+    if sum(each.rows for each in issues.values()) > share * rows:
+        undo()
         counts = {text: each.rows for text, each in issues.items()}
         examples = {text: each.examples for text, each in issues.items()}
-        raise GateError.too_many_issues(counts, examples, rows=commit.rows, share=share)
+        raise GateError.too_many_issues(counts, examples, rows=rows, share=share)
+
+
+def _put_back(run: Run, commit: Commit, *, table: Table, windows: Collection[Window]) -> None:
+    """Takes this run's rows out again. Where that fails, the ledger doesn't call the run published: a debt."""
+    before = commit.version - 1
+    put_back(run.spark, table, windows=windows, owner=run.run_id, version=before, run_id=run.run_id)

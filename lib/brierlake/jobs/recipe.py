@@ -1,20 +1,37 @@
-"""The recipe: a hash of everything that decides a probability apart from the rows."""
+"""Recipes: hashes of everything that decides a probability, or a figure, apart from the rows."""
 
 import hashlib
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from brierlake.config import Config
+from brierlake.lakehouse.classes import negatives
 from brierlake.lakehouse.tables import Pin
 from brierlake.registry import Resolution
-from brierlake.schemas import FORMAT_VERSION
+
+_SCORING, _DIAGNOSING = 1, 1
+"""Raised where the same settings give other probabilities, or other figures, than an earlier release gave."""
 
 
 def compute_recipe(config: Config, *, resolution: Resolution, pin: Pin) -> str:
-    """Returns 16 hex digits. Known before the model is fetched: a version's files don't change under its number."""
+    """Returns 16 hex digits. Known before the model is fetched: a version's files don't change under its number.
+
+    Names the model, not the way to its server: a registry that has moved holds the same versions.
+    """
+    return _hashed(_deciding(config, resolution=resolution, pin=pin))
+
+
+def former_recipes(config: Config, *, resolution: Resolution, pin: Pin) -> tuple[str, ...]:
+    """Returns the same as earlier releases wrote it: with the registry's address."""
+    address = config.mlflow.registry_uri or config.mlflow.tracking_uri
+    return (_hashed({**_deciding(config, resolution=resolution, pin=pin), "registry": address}),)
+
+
+def _deciding(config: Config, *, resolution: Resolution, pin: Pin) -> dict[str, Any]:
     source = next((each.source for each in resolution.candidates if each.is_selected), None)
     features = config.features
-    deciding = {
-        "registry": config.mlflow.registry_uri or config.mlflow.tracking_uri,
+    return {
         "model": [resolution.model_name, resolution.model_version, source],
         "positive_class": config.model.positive_class,
         "features_id": pin.table_id,
@@ -24,6 +41,31 @@ def compute_recipe(config: Config, *, resolution: Resolution, pin: Pin) -> str:
         "window": [features.window, features.window_column],
         "carry": features.carry,
         "where": features.where,
-        "format": FORMAT_VERSION,
+        "format": _SCORING,
     }
+
+
+def compute_diagnostics_recipe(config: Config) -> str:
+    """Returns 16 hex digits of every setting that decides a figure; the labels' table and version stand beside it."""
+    diagnostics, labels = config.diagnostics, config.labels
+    deciding = {
+        "slices": sorted(diagnostics.slices),
+        "slice_grain": diagnostics.slice_grain if diagnostics.slices else None,
+        "reference": diagnostics.model_dump(mode="json")["reference"],
+        "cluster": diagnostics.cluster,
+        "level": diagnostics.level,
+        "labels": labels
+        and {
+            "key": labels.key or config.features.key,
+            "outcome": labels.outcome,
+            "known_at": labels.known_at,
+            "positive": labels.positive,
+            "negative": sorted(map(repr, negatives(labels))),
+        },
+        "format": _DIAGNOSING,
+    }
+    return _hashed(deciding)
+
+
+def _hashed(deciding: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(deciding, sort_keys=True, default=str).encode()).hexdigest()[:16]

@@ -3,9 +3,9 @@
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
-from importlib.metadata import distribution
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from pyspark.sql import SparkSession
@@ -18,6 +18,7 @@ from brierlake.lakehouse.ledger import append_records
 from brierlake.lakehouse.tables import (
     STORAGE_FAULTS,
     Table,
+    create_table,
     is_there,
     locate_table,
     optimize_table,
@@ -25,7 +26,7 @@ from brierlake.lakehouse.tables import (
     reason_of,
 )
 from brierlake.report.speaker import Speaker
-from brierlake.schemas import RUNS
+from brierlake.schemas import RUNS, TableSpec
 from brierlake.session import start_session, storage_warning
 
 Say = Callable[[str], None]
@@ -81,6 +82,21 @@ def started_at(run_id: str) -> datetime:
     return datetime.strptime(run_id.partition("-")[0], _ID_TIME).replace(tzinfo=UTC)
 
 
+def run_id_at(moment: datetime) -> str:
+    """Returns what the ids of runs that start at this moment begin with: earlier runs' ids sort before it."""
+    return moment.strftime(_ID_TIME)
+
+
+SETTLED = timedelta(hours=1)
+"""Time in which a run may still be alive without a record."""
+
+
+def make_table(run: Run, table: Table, spec: TableSpec, *, job: str | None = None) -> None:
+    """Creates the table where it is absent, and says how it grows where it lacks something."""
+    if growth := create_table(run.spark, table, spec, job=job):
+        run.say(f"{table.name}: {growth}")
+
+
 def start_spark(config: Config, *, say: Say, is_debug: bool) -> SparkSession:
     """Returns the session that a command works in, and warns of what its storage can't do."""
     say("Starting Spark")
@@ -92,7 +108,7 @@ def start_spark(config: Config, *, say: Say, is_debug: bool) -> SparkSession:
 
 def start_run(spark: SparkSession, config: Config, *, say: Say) -> Run:
     now = datetime.now(UTC)
-    run_id = f"{now.strftime(_ID_TIME)}-{secrets.token_hex(3)}"
+    run_id = f"{run_id_at(now)}-{secrets.token_hex(3)}"
     said = say.of_run(run_id) if isinstance(say, Speaker) else say
     return Run(spark=spark, config=config, run_id=run_id, started_at=now, say=said)
 
@@ -132,7 +148,14 @@ def _tidy(run: Run) -> None:
 
 
 def _installed() -> dict[str, str]:
-    return {each.name: each.version for each in map(distribution, _DECIDING)}
+    return {name: _version_of(name) for name in _DECIDING}
+
+
+def _version_of(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:  # a platform may bring its own build of Spark or Delta on the path
+        return "not installed as a package"
 
 
 def record_failure(run: Run, *, action: str, error: BrierlakeError) -> None:

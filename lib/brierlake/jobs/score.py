@@ -5,19 +5,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from brierlake.errors import BrierlakeError, GateError
-from brierlake.jobs.audit import audit, clear_staged, plan_staging, read_staged
-from brierlake.jobs.diagnose import Diagnosis, diagnose_windows, validate_labels
+from brierlake.errors import BrierlakeError, GateError, StorageError
+from brierlake.jobs.audit import Staged, audit, clear_published, find_staged
+from brierlake.jobs.checks import check_labels
+from brierlake.jobs.diagnose import Diagnosis, diagnose_windows
 from brierlake.jobs.gates import Breach, gate_facts, judge_published
 from brierlake.jobs.plan import Plan, make_plan
 from brierlake.jobs.predict import Checked, build_predictions, check_model, explain_issues
-from brierlake.jobs.publish import Published, publish
+from brierlake.jobs.progress import watched
+from brierlake.jobs.publish import Published, publish, validate_issues
 from brierlake.jobs.recovery import recover
-from brierlake.jobs.run import Run, record_failure, record_run
+from brierlake.jobs.run import Run, make_table, record_failure, record_run
 from brierlake.lakehouse.ledger import append_records
-from brierlake.lakehouse.predictions import Commit, Issue, spec_for
-from brierlake.lakehouse.tables import Table, create_table
+from brierlake.lakehouse.predictions import Commit, Issue, read_issues, spec_for
+from brierlake.lakehouse.staging import clear_staged, owned_condition, read_staged, stage_predictions
+from brierlake.lakehouse.tables import STORAGE_FAULTS, Table, read_version, reason_of
 from brierlake.lakehouse.windows import Scope, Window
 from brierlake.model import is_vague
 from brierlake.schemas import CANDIDATES
@@ -72,24 +76,30 @@ def score(run: Run, *, scope: Scope, asked: Asked = Asked()) -> Scored:
 
     Raises:
         ModelError: No eligible version, or it can't be fetched or trusted.
-        ContractError: The features aren't what the model and the config ask for.
+        ContractError: The features aren't what the model and the config ask for, or the labels aren't what the config
+            says of them.
         GateError: Too many rows could not be scored; the windows hold what they held before.
         StorageError: A table can't be read or written, or other jobs kept writing the same windows.
     """
     try:
-        return _score(run, scope=scope, asked=asked)
+        plan = make_plan(run, scope=scope, is_forced=asked.is_forced, is_empty_allowed=asked.is_empty_allowed)
+        plan = recover(run, plan, run.predictions, action="score", is_forced=asked.is_forced)
+        scored = Scored(run_id=run.run_id, status="unchanged", plan=plan)
+        if plan.stale:
+            check_labels(run, plan)
+            scored = _publish(run, plan, asked=asked)
     except BrierlakeError as error:
         record_failure(run, action="score", error=error)
         raise
+    try:
+        return _finish(run, scored, scope=scope)
+    except Exception as error:
+        record_unfinished(run, scored, error, action="score", table=run.predictions)
+        raise
 
 
-def _score(run: Run, *, scope: Scope, asked: Asked) -> Scored:
-    plan = make_plan(run, scope=scope, is_forced=asked.is_forced, is_empty_allowed=asked.is_empty_allowed)
-    plan = plan if asked.is_forced else recover(run, plan)
-    scored = Scored(run_id=run.run_id, status="unchanged", plan=plan)
-    if plan.stale:
-        validate_labels(run, features=plan.pin)
-        scored = _publish(run, plan, asked=asked)
+def _finish(run: Run, scored: Scored, *, scope: Scope) -> Scored:
+    """Diagnoses, judges and records what was published."""
     # what was staged by an earlier run keeps that run's id: such windows are looked at
     is_known = not scope.is_incremental and (scored.status == "unchanged" or run.config.publish == "direct")
     known = scored.plan.states_after(run.run_id) if is_known else None
@@ -100,9 +110,24 @@ def _score(run: Run, *, scope: Scope, asked: Asked) -> Scored:
     if scored.status == "unchanged" and diagnosis.windows:
         scored = replace(scored, status="diagnosed")
     if scored.status != "unchanged":
-        _record_candidates(run, plan)
+        _record_candidates(run, scored.plan)
         record_scored(run, scored, action="score", table=run.predictions)
     return scored
+
+
+def record_unfinished(run: Run, scored: Scored, error: Exception, *, action: str, table: Table) -> None:
+    """Records what was published before something failed, so that nobody takes it for owed; the next run finishes it.
+
+    Where nothing was published, the failure is recorded as any other.
+    """
+    if scored.status not in ("published", "held"):
+        if isinstance(error, BrierlakeError):
+            record_failure(run, action=action, error=error)
+        return
+    try:
+        record_scored(run, scored, action=action, table=table, error=error)
+    except (StorageError, *STORAGE_FAULTS) as fault:
+        run.say(f"What was published could not be recorded: {reason_of(fault)}")
 
 
 def _publish(run: Run, plan: Plan, *, asked: Asked) -> Scored:
@@ -113,22 +138,33 @@ def _publish(run: Run, plan: Plan, *, asked: Asked) -> Scored:
 
 
 def _publish_audited(run: Run, plan: Plan, *, asked: Asked) -> Scored:
-    create_table(run.spark, run.predictions, spec_for(run.config.features, plan.features.schema), job=run.config.job)
-    staging, checked = plan_staging(run, plan, is_forced=asked.is_forced), None
-    known: Mapping[str, Issue] = {}
-    if staging.stale:
-        staged, checked = score_into(run, staging, run.staged)
-        known = staged.issues
-    audited = audit(run, plan, is_accepted=asked.is_accepted)
+    spec = spec_for(run.config.features, plan.features.schema)
+    for table in (run.predictions, run.staged):
+        make_table(run, table, spec, job=run.config.job)
+    there = Staged({}, 0) if asked.is_forced else find_staged(run, plan)
+    lacking = replace(plan, stale=_lacking(plan, there))
+    staged, known, checked = there, dict[str, Issue](), None
+    if lacking.stale:
+        known, checked = stage(run, lacking)
+        owners = {**there.owners, **dict.fromkeys(lacking.stale, run.run_id)}
+        staged = Staged(owners, read_version(run.spark, run.staged))
+    audited = audit(run, plan, staged, is_accepted=asked.is_accepted)
     passed = replace(plan, stale=audited.passed)
     published = Published(plan=passed, commit=None, issues={})
     if passed.stale:
-        rows, told = read_staged(run, passed.stale), {"model_digest": checked and checked.digest}
+        chosen = staged.of(passed.stale)
+        rows = read_staged(run.spark, run.staged, chosen, version=staged.version)
+        told = {"model_digest": checked and checked.digest, "staged_by": sorted(set(chosen.values()))}
         published = publish(run, passed, rows, run.predictions, told=told, explain=partial(_with_examples, known))
-        clear_staged(run, passed.stale)
+        clear_published(run, staged, passed.stale)
     scored = scored_of(run, published, checked=checked)
     status = "held" if audited.held and scored.status == "unchanged" else scored.status
     return replace(scored, status=status, held=audited.held, breaches=audited.breaches, is_accepted=audited.is_accepted)
+
+
+def _lacking(plan: Plan, staged: Staged) -> tuple[Window, ...]:
+    """Stale windows with rows, of which nothing is staged that would do."""
+    return tuple(each for each in plan.stale if plan.rows_by_window.get(each, 0) and each not in staged.owners)
 
 
 def _with_examples(known: Mapping[str, Issue], issues: Mapping[str, Issue]) -> Mapping[str, Issue]:
@@ -155,11 +191,39 @@ def score_into(run: Run, plan: Plan, table: Table) -> tuple[Published, Checked]:
     with tempfile.TemporaryDirectory(prefix="brierlake-") as folder:
         checked = check_model(run, plan, folder=Path(folder))
         predictions, spec = build_predictions(run, plan, checked)
-        create_table(run.spark, table, spec, job=run.config.job)
+        make_table(run, table, spec, job=run.config.job)
         run.say(f"Scoring {plan.rows:,} rows in {len(plan.stale):,} windows")
         explain = partial(explain_issues, run, plan, checked)
         told = {"model_digest": checked.digest}
         return publish(run, plan, predictions, table, told=told, explain=explain), checked
+
+
+def stage(run: Run, plan: Plan) -> tuple[dict[str, Issue], Checked]:
+    """Scores the plan's stale windows into the staging table, beside what other runs have there.
+
+    Raises:
+        GateError: Too many rows have no probability; they are taken out again.
+    """
+    with tempfile.TemporaryDirectory(prefix="brierlake-") as folder:
+        checked = check_model(run, plan, folder=Path(folder))
+        predictions, _ = build_predictions(run, plan, checked)
+        run.say(f"Scoring {plan.rows:,} rows in {len(plan.stale):,} windows")
+        told = {"model_digest": checked.digest}
+        with watched(run.spark, say=run.say, what="Scoring", rows=plan.rows):
+            commit = stage_predictions(
+                run.spark, predictions, run.staged, run_id=run.run_id, told=told, expected=plan.rows
+            )
+        key, mine = run.config.features.key, run.run_id
+        found = read_issues(run.spark, run.staged, commit=commit, windows=plan.stale, key=key, run_id=mine)
+        issues = explain_issues(run, plan, checked, found)
+    where = owned_condition(dict.fromkeys(plan.stale, run.run_id))
+    validate_issues(
+        run,
+        issues,
+        rows=commit.rows,
+        undo=lambda: clear_staged(run.spark, run.staged, where=where, tag=f"{run.run_id}:cleared"),
+    )
+    return dict(issues), checked
 
 
 def _judged(run: Run, scored: Scored) -> Scored:
@@ -182,11 +246,12 @@ def _record_candidates(run: Run, plan: Plan) -> None:
     append_records(run.spark, run.gold(run.config.lakehouse.tables.candidates), CANDIDATES, candidates)
 
 
-def record_scored(run: Run, scored: Scored, *, action: str, table: Table) -> None:
+def record_scored(run: Run, scored: Scored, *, action: str, table: Table, error: Exception | None = None) -> None:
+    """Enters the run into the ledger; `error` is what went wrong after it had published."""
     plan, resolution = scored.plan, scored.plan.resolution
     days = [window for window in plan.stale if window is not None]
     headline = scored.diagnosis.headline if scored.diagnosis else {}
-    facts = {
+    facts: dict[str, Any] = {
         "model_name": resolution.model_name,
         "model_version": resolution.model_version,
         "model_digest": scored.digest,
@@ -211,5 +276,8 @@ def record_scored(run: Run, scored: Scored, *, action: str, table: Table) -> Non
         **headline,
         "gates": gate_facts(run.config.gates, scored.breaches, held=scored.held, is_accepted=scored.is_accepted),
     }
+    if error is not None:
+        facts["error"] = f"published, and then: {error}"
+    exit_code = getattr(error, "exit_code", 1) if error else scored.exit_code
     status = "held" if scored.held else "published"
-    record_run(run, action=action, status=status, exit_code=scored.exit_code, facts=facts)
+    record_run(run, action=action, status=status, exit_code=exit_code, facts=facts)

@@ -80,9 +80,14 @@ def summarise_diagnose(run: Run, diagnosis: Diagnosis) -> dict[str, Any]:
     }
 
 
-def summarise_plan_only(run: Run, plan: Plan, checked: Checked | None) -> dict[str, Any]:
+def summarise_plan_only(run: Run, plan: Plan, checked: Checked | None, *, growths: Mapping[str, str]) -> dict[str, Any]:
     status = "planned" if plan.stale else "unchanged"
-    return {**_run_facts(run, action="plan", status=status), **summarise_plan(plan), **_checked_facts(checked)}
+    return {
+        **_run_facts(run, action="plan", status=status),
+        **summarise_plan(plan),
+        **_checked_facts(checked),
+        "table_changes": dict(growths),
+    }
 
 
 def _checked_facts(checked: Checked | None) -> dict[str, Any]:
@@ -123,6 +128,7 @@ def summarise_plan(plan: Plan) -> dict[str, Any]:
         "features_version": plan.pin.version,
         "windows_stale": len(plan.stale),
         "windows_current": plan.current_count,
+        "windows_emptied": [str(each or "no time") for each in plan.emptied],
         "rows_in": plan.rows,
     }
 
@@ -141,6 +147,7 @@ def summarise_diagnosis(run: Run, diagnosis: Diagnosis) -> dict[str, Any]:
     flagged = find_flagged(diagnosis.figures, drift_alert=run.config.diagnostics.drift_alert)
     return {
         "windows": len(diagnosis.windows),
+        "reasons": dict(diagnosis.reasons),
         "labels_version": diagnosis.labels_version,
         "labels": vars(diagnosis.labels) if diagnosis.labels else None,
         "as_of": _plain(diagnosis.as_of),

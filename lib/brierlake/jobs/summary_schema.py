@@ -83,6 +83,8 @@ class LabelsPart(Part):
 class DiagnosticsPart(Part):
     windows: int
     """Windows judged again by this run."""
+    reasons: dict[str, int]
+    """Why they were, and how many for each reason."""
     labels_version: int | None
     labels: LabelsPart | None
     """null: not counted, as in a score run, or where nothing was judged again."""
@@ -159,6 +161,8 @@ class _Planned(_Run):
     features_version: int
     windows_stale: int
     windows_current: int
+    windows_emptied: list[str]
+    """Stale windows that hold predictions, and of which the features hold no row: --allow-empty lets them go."""
     rows_in: int
     """Rows of the stale windows."""
     model_digest: str | None
@@ -184,6 +188,8 @@ class _Told(Part):
 class PlanSummary(_Planned):
     action: Literal["plan"]
     status: Literal["planned", "unchanged"]
+    table_changes: dict[str, str]
+    """Tables that the next run adds columns to, or widens, and how; earlier rows stay."""
 
 
 class ScoreSummary(_Planned, _Told):

@@ -1,11 +1,14 @@
 """Task: one recomputation of diagnostics, and what each of its figures is made from."""
 
 import hashlib
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
+from typing import Any
 
+from brierlake.config import ReferenceWindow
 from brierlake.jobs.run import Run
 from brierlake.lakehouse.diagnostics import Made
 from brierlake.lakehouse.predictions import WindowState
@@ -28,15 +31,21 @@ class Task:
     stale: tuple[Window, ...]
     labels: Pin | None
     as_of: datetime
+    recipe: str
+    """Hash of the settings that decide a figure."""
 
-    @property
-    def months(self) -> set[Window]:
-        return {month_of(window) for window in self.stale}
+    @cached_property
+    def changed(self) -> frozenset[Window]:
+        return frozenset(self.stale)
 
-    @property
+    @cached_property
+    def months(self) -> frozenset[Window]:
+        return frozenset(month_of(window) for window in self.stale)
+
+    @cached_property
     def kept(self) -> tuple[Window, ...]:
         """Windows of the same months whose cells stay."""
-        return tuple(each for each in self.states if month_of(each) in self.months and each not in self.stale)
+        return tuple(each for each in self.states if month_of(each) in self.months and each not in self.changed)
 
     @property
     def read(self) -> tuple[Window, ...]:
@@ -55,30 +64,88 @@ class Task:
         gone = {window for window in self.stale if window not in self.states}
         return sorted(each for each in {*self.states, *self.made} - gone if each is not None)
 
+    @cached_property
+    def _judged(self) -> Mapping[str, Mapping[Window, Window]]:
+        return {grain: self._find_judged(grain) for grain in ("window", "month")}
+
     def judged(self, grain: str) -> Mapping[Window, Window]:
         """Windows (or months) whose metrics are recomputed, each with the one before it that it is compared with."""
+        return self._judged[grain]
+
+    def _find_judged(self, grain: str) -> Mapping[Window, Window]:
         days = self.known if grain == "window" else sorted({each.replace(day=1) for each in self.known})
-        changed = set(self.stale) if grain == "window" else self.months
+        changed = self.changed if grain == "window" else self.months
         before = dict(zip(days[1:], days, strict=False))
         after = {later for later, earlier in before.items() if earlier in changed}
+        if self._moves_reference:
+            after = set(days)
         return {each: before.get(each) if each else None for each in changed | after}
 
-    def source_id(self, grain: str, window: Window) -> str:
-        """Says which runs' rows a figure is made from: the window's run_id, or a digest of several."""
-        held = {each: before.predictions_id for each, before in self.made.items()}
-        held |= {each: state.run_id for each, state in self.states.items()}
-        if grain == "window" and not (window in self.states and self.states[window].is_mixed):
-            return held.get(window, "")
-        parts = [f"{each}={held[each]}" for each in sorted(held, key=str) if grain == "all" or month_of(each) == window]
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+    @property
+    def _moves_reference(self) -> bool:
+        """Whether what all windows are compared with is itself among the stale ones."""
+        range_ = self.run.config.diagnostics.reference
+        if not isinstance(range_, ReferenceWindow):
+            return False
+        return any(each is not None and range_.start <= each < range_.end for each in self.stale)
 
-    def labels_as_of(self, grain: str, window: Window) -> datetime:
-        """Up to when labels count in a figure: for several windows, the earliest of theirs."""
+    @cached_property
+    def _made_now(self) -> Mapping[Window, Made]:
+        """What each window's diagnostics are made from once this task is done; only what was read is new."""
+        own = {
+            window: Made(
+                predictions_id=self._held(window),
+                labels_version=self.labels.version if self.labels else None,
+                labels_as_of=self.as_of,
+                labels_id=self.labels.table_id if self.labels else None,
+                recipe=self.recipe,
+            )
+            for window in self.stale
+        }
+        return {**self.made, **own}
+
+    def _held(self, window: Window) -> str:
+        """The run whose rows a window holds; of several a digest, which no run's id equals."""
+        state = self.states.get(window)
+        if state is None:
+            return ""
+        return _digest([f"{window}={state.run_id}"]) if state.is_mixed else state.run_id
+
+    @cached_property
+    def _by_month(self) -> Mapping[Window, list[tuple[Window, Made]]]:
+        groups: dict[Window, list[tuple[Window, Made]]] = defaultdict(list)
+        for window, made in sorted(self._made_now.items(), key=lambda each: str(each[0])):
+            if window in self.states or window not in self.changed:  # an emptied window is in no sum
+                groups[month_of(window)].append((window, made))
+        return groups
+
+    def provenance(self, grain: str, window: Window) -> dict[str, Any]:
+        """Says what a figure is made from, as columns; of several windows the oldest of their labels."""
         if grain == "window":
-            return self.as_of
-        others = [
-            each.labels_as_of
-            for other, each in self.made.items()
-            if other not in self.stale and (grain == "all" or month_of(other) == window) and each.labels_as_of
-        ]
-        return min([self.as_of, *others])
+            made = self._made_now.get(window) or Made("", None, None)
+            return _columns(made.predictions_id, [made])
+        groups = self._by_month.values() if grain == "all" else [self._by_month.get(window, [])]
+        pairs = [pair for group in groups for pair in group]
+        return _columns(_digest(f"{each}={made.predictions_id}" for each, made in pairs), [made for _, made in pairs])
+
+
+def _digest(parts: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _columns(predictions_id: str, made: Iterable[Made]) -> dict[str, Any]:
+    all_of = list(made)
+    versions = [each.labels_version for each in all_of if each.labels_version is not None]
+    times = [each.labels_as_of for each in all_of if each.labels_as_of is not None]
+    return {
+        "predictions_id": predictions_id,
+        "labels_version": min(versions, default=None),
+        "labels_as_of": min(times, default=None),
+        "labels_id": _only(each.labels_id for each in all_of),
+        "diagnostics_recipe": _only(each.recipe for each in all_of),
+    }
+
+
+def _only(values: Iterable[str | None]) -> str | None:
+    found = set(values)
+    return found.pop() if len(found) == 1 else None

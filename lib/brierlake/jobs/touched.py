@@ -11,15 +11,15 @@ from brierlake.lakehouse.windows import Window, filter_condition
 
 
 def find_touched(run: Run, pin: Pin | None, made: Mapping[Window, Made], *, predictions: Table) -> set[Window]:
+    """`made` are windows that were judged by labels of this very table, or by none."""
     labels = run.config.labels
-    unlabelled = {window for window, each in made.items() if (each.labels_version is None) != (pin is None)}
     read = {
         window: each
         for window, each in made.items()
         if each.labels_version is not None and each.labels_as_of is not None
     }
     if labels is None or pin is None or not read:
-        return unlabelled
+        return set()
     versions = [each.labels_version for each in read.values() if each.labels_version is not None]
     touched = read_touched_windows(
         run.spark,
@@ -32,8 +32,12 @@ def find_touched(run: Run, pin: Pin | None, made: Mapping[Window, Made], *, pred
         as_of=run.started_at,
     )
     if touched is None:
-        return unlabelled | {window for window, each in read.items() if each.labels_version != pin.version}
-    return unlabelled | {window for window, last in touched.items() if _is_newer(last, read[window])}
+        run.say(f"The change feed of {pin.table.name} doesn't tell what changed: reading all labels")
+        same = {window: each for window, each in read.items() if each.labels_version == pin.version}
+        if len(same) == len(read):
+            return set(read)
+        return set(read) - set(same) | find_touched(run, pin, same, predictions=predictions)
+    return {window for window, last in touched.items() if _is_newer(last, read[window])}
 
 
 def _is_newer(last: tuple[int, datetime | None], before: Made) -> bool:

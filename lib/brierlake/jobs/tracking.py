@@ -9,7 +9,7 @@ from brierlake import __version__
 from brierlake.errors import BrierlakeError
 from brierlake.jobs.report import read_tables, write_page
 from brierlake.jobs.run import Run
-from brierlake.redaction import without_login
+from brierlake.redaction import redacted, without_login
 from brierlake.registry import Result, Source, connect, log_result, tag_version
 from brierlake.report import Tables, judge, render_page
 
@@ -40,7 +40,7 @@ def with_results(run: Run, summary: dict[str, Any]) -> dict[str, Any]:
         except BrierlakeError as error:
             notes.append(f"{what}: {error}")
         except Exception as error:  # a published run stays published, whatever a drawing or a server does
-            notes.append(f"{what}: {type(error).__name__}: {str(error).partition(chr(10))[0]}")
+            notes.append(redacted(f"{what}: {type(error).__name__}: {str(error).partition(chr(10))[0]}"))
         return None
 
     results: dict[str, Any] = {}

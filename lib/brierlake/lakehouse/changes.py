@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from brierlake.config import FeaturesConfig
 from brierlake.lakehouse.tables import STORAGE_FAULTS, Pin, Table, read_detail
-from brierlake.lakehouse.windows import Window, window_start
+from brierlake.lakehouse.windows import WINDOW, Window, window_start
+from brierlake.names import internal
+
+_VERSION = internal("version")
 
 
 def has_change_feed(spark: SparkSession, table: Table) -> bool:
@@ -41,9 +44,25 @@ def read_changed_windows(
     changes = read_changes(spark, pin, since=since)
     if changes is None:
         return None
-    cut = changes.withColumn("_window", window_start(features, changes.schema))
-    last = cut.groupBy("_window").agg(F.max("_commit_version").alias("version"))
     try:
-        return {row["_window"]: int(row["version"]) for row in last.collect()}
-    except STORAGE_FAULTS:
+        cut = changes.withColumn(WINDOW, window_start(features, changes.schema))
+        last = cut.groupBy(WINDOW).agg(F.max("_commit_version").alias(_VERSION))
+        return {row[WINDOW]: int(row[_VERSION]) for row in last.collect()}
+    except (*STORAGE_FAULTS, KeyError):  # files are gone, or columns weren't there yet
         return None
+
+
+def read_whole_rewrites(spark: SparkSession, table: Table) -> frozenset[int]:
+    """Returns the versions that replaced all rows of the table, as far as its history tells."""
+    history = spark.sql(f"DESCRIBE HISTORY {table.sql}").collect()
+    return frozenset(int(row["version"]) for row in history if _is_whole_rewrite(row["operation"], row))
+
+
+def _is_whole_rewrite(operation: str, row: Row) -> bool:
+    told = row["operationParameters"] or {}
+    is_overwrite = operation == "WRITE" and told.get("mode") == "Overwrite" and not _condition(told)
+    return is_overwrite or operation.startswith(("CREATE OR REPLACE", "REPLACE", "TRUNCATE"))
+
+
+def _condition(told: Mapping[str, str]) -> str:
+    return (told.get("predicate") or "").strip('[]" ')

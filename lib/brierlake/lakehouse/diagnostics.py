@@ -30,6 +30,10 @@ class Made:
     predictions_id: str
     labels_version: int | None
     labels_as_of: datetime | None
+    labels_id: str | None = None
+    """Delta's id of the labels table; null: no labels, or written before this was kept."""
+    recipe: str | None = None
+    """Hash of the settings; null: written before this was kept."""
 
 
 def read_published(spark: SparkSession, table: Table, *, job: str, role: str) -> list[Figures]:
@@ -43,7 +47,13 @@ def read_published(spark: SparkSession, table: Table, *, job: str, role: str) ->
 def find_made(published: Iterable[Figures]) -> Mapping[Window, Made]:
     """Returns what each window's metrics were made from."""
     return {
-        row["window_start"]: Made(row["predictions_id"], row["labels_version"], as_utc(row["labels_as_of"]))
+        row["window_start"]: Made(
+            predictions_id=row["predictions_id"],
+            labels_version=row["labels_version"],
+            labels_as_of=as_utc(row["labels_as_of"]),
+            labels_id=row.get("labels_id"),
+            recipe=row.get("diagnostics_recipe"),
+        )
         for row in published
         if row["grain"] == "window"
     }
@@ -80,10 +90,25 @@ def replace_part(rows: DataFrame, table: Table, *, where: str, tag: str) -> None
     raise StorageError.conflict(table.name, _ATTEMPTS)
 
 
-def read_judged(spark: SparkSession, table: Table, *, job: str, grains: Collection[str]) -> list[dict[str, Any]]:
-    """Returns the champion's metrics as published, of these grains, by slice and over all rows."""
-    if not grains or not is_there(spark, table):
+def read_judged(
+    spark: SparkSession,
+    table: Table,
+    *,
+    job: str,
+    grain: str,
+    slices: Collection[str | None],
+    windows: Collection[Window] | None,
+) -> list[Figures]:
+    """Returns the champion's metrics as published, of one grain.
+
+    Args:
+        slices: Columns sliced by; null among them: all rows.
+        windows: Only these; null: all.
+    """
+    if not is_there(spark, table):
         return []
+    is_wanted = F.col("slice_key").isin([each for each in slices if each is not None])
+    is_wanted = is_wanted | F.col("slice_key").isNull() if None in slices else is_wanted
     rows = read_table(spark, table).where((F.col("job") == job) & (F.col("role") == CHAMPION))
-    found = rows.where(F.col("model_name").isNull() & F.col("grain").isin(*grains)).collect()
-    return [row.asDict() for row in found]
+    rows = rows.where(F.col("model_name").isNull() & (F.col("grain") == grain) & is_wanted)
+    return [row.asDict() for row in (rows if windows is None else rows.where(filter_condition(windows))).collect()]

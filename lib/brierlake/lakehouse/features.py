@@ -1,8 +1,9 @@
 """The features at one pinned version: read, checked, cut into windows, counted."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import reduce
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -10,6 +11,7 @@ from brierlake.config import FeaturesConfig
 from brierlake.errors import ContractError, StorageError
 from brierlake.lakehouse.tables import STORAGE_FAULTS, Pin, condition_of, read_table, reason_of
 from brierlake.lakehouse.windows import (
+    WINDOW,
     Scope,
     Window,
     scope_condition,
@@ -17,56 +19,82 @@ from brierlake.lakehouse.windows import (
     validate_time_columns,
     window_start,
 )
-from brierlake.schemas import PREDICTION_COLUMNS
+from brierlake.names import PREFIX, column_of, find_reserved, internal
+from brierlake.schemas import PREDICTION_WORDS
 
-_OURS = {"window_start", *(each.name for each in PREDICTION_COLUMNS)}
+_ROWS = internal("rows")
+_KEY_TEXT = internal("key")
+_MARGIN_DAYS = 2
+"""No two time zones are further apart."""
+_EXAMPLES = 3
 
 
 def read_features(spark: SparkSession, pin: Pin, features: FeaturesConfig) -> DataFrame:
-    """Returns the pinned rows that are to be scored, with `window_start` added.
+    """Returns the pinned rows that are to be scored, with WINDOW added.
 
     Raises:
-        ContractError: A column that the config names is missing, has a name that the predictions need, or
-            the time column is no time.
+        ContractError: A column that the config names is missing, can't be a key, or has a name that the predictions
+            need; one of the table's has a name like our own; or the time column is no time.
         StorageError: The row filter isn't valid SQL over these columns.
     """
-    rows = read_table(spark, pin.table, version=pin.version)
+    rows, table = read_table(spark, pin.table, version=pin.version), pin.table.name
     wanted = [*features.key, *features.carry, *features.columns, features.event_at, features.window_column]
-    validate_columns(rows.columns, wanted, table=pin.table.name, asked_by="the config's `features` section")
-    if taken := {*features.key, *features.carry} & _OURS - {features.window_column}:
-        raise ContractError.faults(
-            f"Table {pin.table.name} can't be scored as it is:",
-            [f"column {name} is also a column of the predictions: rename it in the features" for name in sorted(taken)],
-        )
-    validate_time_columns(rows.schema, features, table=pin.table.name)
+    validate_columns(rows.columns, wanted, table=table, asked_by="the config's `features` section")
+    if faults := [*_name_faults(features), *_key_faults(rows.schema, features)]:
+        raise ContractError.faults(f"Table {table} can't be scored as it is:", faults)
+    validate_time_columns(rows.schema, features, table=table)
     try:
         chosen = rows.where(features.where) if features.where else rows
     except STORAGE_FAULTS as error:
-        raise StorageError.failed("filter", pin.table.name, f"features.where: {reason_of(error)}") from error
-    return chosen.withColumn("window_start", window_start(features, rows.schema))
+        raise StorageError.failed("filter", table, f"features.where: {reason_of(error)}") from error
+    return chosen.withColumn(WINDOW, window_start(features, rows.schema))
 
 
 def validate_columns(there: Collection[str], wanted: Iterable[str | None], *, table: str, asked_by: str) -> None:
+    """Raises ContractError where a column is missing, or one has a name like those that we add."""
     if missing := {each for each in wanted if each is not None} - set(there):
         raise ContractError.missing_columns(table, missing, there, asked_by=asked_by)
+    if reserved := find_reserved(there):
+        raise ContractError.reserved_names(table, reserved, prefix=PREFIX)
 
 
-def filter_scope(rows: DataFrame, features: FeaturesConfig, *, scope: Scope) -> DataFrame:
+def _name_faults(features: FeaturesConfig) -> list[str]:
+    """Kept columns stand beside those of the predictions, unless one column serves as both."""
+    same = {"event_at": features.event_at, "window_start": features.window_column if features.window == "day" else None}
+    return [
+        f"column `{name}` is also a column of the predictions: rename it in the features"
+        for name in dict.fromkeys((*features.key, *features.carry))
+        if name.lower() in PREDICTION_WORDS and same.get(name) != name
+    ]
+
+
+def _key_faults(schema: T.StructType, features: FeaturesConfig) -> list[str]:
+    return [
+        f"column `{name}` is {schema[name].dataType.simpleString()}: a key needs single values; make a text of it"
+        for name in features.key
+        if not isinstance(schema[name].dataType, T.AtomicType) or isinstance(schema[name].dataType, T.VariantType)
+    ]
+
+
+def filter_scope(rows: DataFrame, features: FeaturesConfig, *, scope: Scope, pin: Pin) -> DataFrame:
     """Keeps the rows of these windows; lets Delta skip files by the time column."""
-    return rows.where(time_condition(features, rows.schema, scope)).where(scope_condition(scope))
+    is_derived = bool({*pin.partitioned_by} - {features.event_at, features.window_column})
+    margin = _MARGIN_DAYS if is_derived else 0
+    near = time_condition(features, rows.schema, scope, margin_days=margin)
+    return rows.where(near).where(scope_condition(scope, column=WINDOW))
 
 
-def filter_windows(rows: DataFrame, features: FeaturesConfig, *, windows: Collection[Window]) -> DataFrame:
-    return rows.transform(filter_scope, features, scope=Scope(touched=frozenset(windows)))
+def filter_windows(rows: DataFrame, features: FeaturesConfig, *, windows: Collection[Window], pin: Pin) -> DataFrame:
+    return rows.transform(filter_scope, features, scope=Scope(touched=frozenset(windows)), pin=pin)
 
 
 def count_windows(rows: DataFrame, *, table: str) -> Mapping[Window, int]:
     """Returns the rows of each window."""
     try:
-        counted = rows.groupBy("window_start").agg(F.count(F.lit(1)).alias("n")).collect()
+        counted = rows.groupBy(WINDOW).agg(F.count(F.lit(1)).alias(_ROWS)).collect()
     except STORAGE_FAULTS as error:
         raise read_fault(error, table=table) from error
-    return {row["window_start"]: int(row["n"]) for row in counted}
+    return {row[WINDOW]: int(row[_ROWS]) for row in counted}
 
 
 def read_fault(error: BaseException, *, table: str) -> StorageError:
@@ -75,14 +103,43 @@ def read_fault(error: BaseException, *, table: str) -> StorageError:
     return StorageError.failed("read", table, reason_of(error))
 
 
-def validate_unique_key(rows: DataFrame, *, key: Collection[str], table: str) -> None:
-    """Raises ContractError with examples where a key occurs twice."""
-    several = rows.groupBy(*key).agg(F.count(F.lit(1)).alias("_rows")).where(F.col("_rows") > 1)
+def validate_unique_key(rows: DataFrame, *, key: Sequence[str], table: str) -> None:
+    """Raises ContractError with examples where a key occurs twice; keys with a null in them name no row."""
+    named = rows.where(~has_null(key))
+    counted = named.groupBy(*map(column_of, key)).agg(F.count(F.lit(1)).alias(_ROWS))
+    several = counted.where(column_of(_ROWS) > 1)
     # a count looks at all partitions in one job; limit looks at one, then at more and more of them
     if several.agg(F.count(F.lit(1))).collect()[0][0]:
-        examples = several.limit(3).collect()
-        shown = [", ".join(f"{name}={row[name]}" for name in key) + f" ({row['_rows']} rows)" for row in examples]
+        examples = several.select(key_text(rows.schema, key).alias(_KEY_TEXT), _ROWS).limit(_EXAMPLES).collect()
+        shown = [f"{row[_KEY_TEXT]} ({row[_ROWS]} rows)" for row in examples]
         raise ContractError.duplicate_keys(table, list(key), shown)
+
+
+def has_null(key: Iterable[str]) -> Column:
+    return reduce(Column.__or__, (column_of(name).isNull() for name in key))
+
+
+def null_key_issue(key: Iterable[str]) -> Column:
+    """Says which column of the key is null; null where none is."""
+    return F.coalesce(
+        *(F.when(column_of(name).isNull(), F.lit(f"{name} is null, and the key must name a row")) for name in key)
+    )
+
+
+def key_text(schema: T.StructType, key: Sequence[str], *, columns: Sequence[str] = ()) -> Column:
+    """The key as a person reads it, such as `id=5`; binary in hexadecimal digits.
+
+    Args:
+        columns: What the key's columns are called in this frame, where that isn't their name.
+    """
+    values = {
+        name: F.hex(column_of(column))
+        if isinstance(schema[column].dataType, T.BinaryType)
+        else column_of(column).cast("string")
+        for name, column in zip(key, columns or key, strict=True)
+    }
+    shown = (F.concat(F.lit(f"{name}="), F.coalesce(each, F.lit("null"))) for name, each in values.items())
+    return F.concat_ws(", ", *shown)
 
 
 def column_types(schema: T.StructType, names: Iterable[str]) -> T.StructType:

@@ -1,26 +1,47 @@
 """Outcomes: what happened to each key, as far as it was known at a time."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import reduce
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from brierlake.config import FeaturesConfig, Label, LabelsConfig
-from brierlake.errors import ContractError
+from brierlake.config import FeaturesConfig, LabelsConfig
 from brierlake.lakehouse.changes import read_changes
-from brierlake.lakehouse.features import validate_columns
-from brierlake.lakehouse.tables import Pin, read_table
+from brierlake.lakehouse.classes import outcome_code
+from brierlake.lakehouse.tables import STORAGE_FAULTS, Pin, read_table
 from brierlake.lakehouse.windows import Window
+from brierlake.names import column_of, internal
+
+OUTCOME = internal("outcome")
+"""Column that holds 1, 0, null (not known yet, or known no more), UNKNOWN or CONFLICTING."""
+CONFLICTING = -2
+"""Stands for two outcomes of one key that nothing tells apart, until it is refused."""
+KNOWN_AT = internal("known_at")
+"""Column that holds since when a label is known, in microseconds since 1970 UTC; null: nothing says so."""
+_VERSION = internal("version")
+_LABELS = internal("labels")
+_IS_SEVERAL = internal("is_several")
 
 _NO_DAY = "1000-01-01"
 _NO_MOMENT = -(10**18)
 """Microseconds long before any time; four times as many fit into 64 bits."""
-UNKNOWN, CONFLICTING = -1, -2
-"""Codes that stand in the `outcome` column until they are refused: a class nobody named; two outcomes for one key."""
+_DAY_MICROS = 86_400_000_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def key_names(features: FeaturesConfig) -> list[str]:
+    """Names of the key's columns in frames of labels, whatever the two tables call them."""
+    return [internal(f"key_{place}") for place in range(len(features.key))]
+
+
+def as_keys(rows: DataFrame, features: FeaturesConfig, *rest: Column, key: Sequence[str] = ()) -> DataFrame:
+    """Keeps the key's columns under the names that labels have them by, and what is asked for beside."""
+    pairs = zip(key or features.key, key_names(features), strict=True)
+    return rows.select(*(column_of(theirs).alias(ours) for theirs, ours in pairs), *rest)
 
 
 def read_outcomes(
@@ -32,44 +53,71 @@ def read_outcomes(
     as_of: datetime,
     keys: DataFrame | None = None,
 ) -> DataFrame:
-    """Returns one row a key: the features' key columns and `outcome` (1, 0, UNKNOWN or CONFLICTING).
+    """Returns one row a key: `key_names` and OUTCOME.
 
-    Labels known after `as_of` don't count, and the latest known wins. Keys without an outcome are absent.
+    Labels known after `as_of` don't count, and the latest known wins; a null that was known later takes an outcome
+    back. Keys without a label are absent.
 
     Args:
-        keys: Rows whose keys are asked for; null: all.
-
-    Raises:
-        ContractError: The table lacks a column that the config names.
+        keys: From `as_keys`, those that are asked for; null: all.
     """
-    known = _known_labels(spark, pin, labels, features, as_of=as_of)
+    known = read_known_labels(spark, pin, labels, features, as_of=as_of)
+    names = key_names(features)
     if keys is not None:
-        known = known.join(keys.select(*features.key), on=list(features.key), how="left_semi")
+        known = known.join(keys, on=names, how="left_semi")
     # time and outcome in one number, the outcome in its last two bits: Spark sorts all rows to aggregate structs
-    moment = F.coalesce(F.unix_micros("known_at"), F.lit(_NO_MOMENT))
-    outcome = F.col("outcome").cast("long")
-    latest = known.groupBy(*features.key).agg(
-        F.max(moment * 4 + (outcome + 1)).alias("highest"),
-        F.max(moment * 4 + (1 - outcome)).alias("lowest"),
+    moment = F.coalesce(column_of(KNOWN_AT), F.lit(_NO_MOMENT)) * 4
+    outcome = column_of(OUTCOME).cast("long")
+    latest = known.groupBy(*names).agg(
+        F.max(moment + F.coalesce(outcome + 2, F.lit(0))).alias(_HIGHEST),
+        F.max(moment + F.coalesce(2 - outcome, F.lit(0))).alias(_LOWEST),
     )
-    highest, lowest = F.col("highest").bitwiseAND(3) - 1, 1 - F.col("lowest").bitwiseAND(3)
-    code = F.when(highest == lowest, highest).otherwise(F.lit(CONFLICTING))
-    return latest.select(*features.key, code.cast("int").alias("outcome"))
+    highest, lowest = (column_of(name).bitwiseAND(3) for name in (_HIGHEST, _LOWEST))
+    code = F.when(highest == 0, F.lit(None)).when(highest - 2 == 2 - lowest, highest - 2).otherwise(F.lit(CONFLICTING))
+    return latest.select(*names, code.cast("int").alias(OUTCOME))
 
 
-def _known_labels(
+_HIGHEST, _LOWEST = internal("highest"), internal("lowest")
+
+
+def read_known_labels(
     spark: SparkSession, pin: Pin, labels: LabelsConfig, features: FeaturesConfig, *, as_of: datetime
 ) -> DataFrame:
-    """Every label known by then, several a key where there are several, with the features' names of the key."""
+    """Every label known by then, several a key where there are several: `key_names`, OUTCOME, KNOWN_AT.
+
+    A null outcome is there only where it is said since when it is one.
+    """
     rows = read_table(spark, pin.table, version=pin.version)
-    key = labels.key or features.key
-    validate_label_columns(rows.columns, labels, features, table=pin.table.name)
-    known_at = F.col(labels.known_at) if labels.known_at else F.lit(None)
-    return rows.select(
-        *(F.col(theirs).alias(ours) for theirs, ours in zip(key, features.key, strict=True)),
-        outcome_code(F.col(labels.outcome), rows.schema[labels.outcome].dataType, labels).alias("outcome"),
-        known_at.cast("timestamp").alias("known_at"),
-    ).where(F.col("outcome").isNotNull() & (F.col("known_at").isNull() | (F.col("known_at") <= F.lit(as_of))))
+    code = outcome_code(column_of(labels.outcome), rows.schema[labels.outcome].dataType, labels)
+    known_at = known_micros(rows.schema, labels)
+    known = as_keys(rows, features, code.alias(OUTCOME), known_at.alias(KNOWN_AT), key=labels.key)
+    is_told = column_of(OUTCOME).isNotNull() | column_of(KNOWN_AT).isNotNull()
+    is_known = column_of(KNOWN_AT).isNull() | (column_of(KNOWN_AT) <= F.lit(micros_of(as_of)))
+    return known.where(is_told & is_known)
+
+
+def known_micros(schema: T.StructType, labels: LabelsConfig) -> Column:
+    """Since when each label is known, in microseconds since 1970; a time without zone is taken as UTC."""
+    if labels.known_at is None:
+        return F.lit(None).cast("long")
+    column, kind = column_of(labels.known_at), schema[labels.known_at].dataType
+    if isinstance(kind, T.DateType):
+        return F.unix_date(column).cast("long") * F.lit(_DAY_MICROS)
+    if isinstance(kind, T.TimestampNTZType):
+        return F.timestamp_diff("MICROSECOND", F.lit("1970-01-01").cast("timestamp_ntz"), column)
+    return F.unix_micros(column)
+
+
+def micros_of(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def with_outcomes(predictions: DataFrame, outcomes: DataFrame, features: FeaturesConfig) -> DataFrame:
+    """Adds OUTCOME; null where a key has no label."""
+    names = key_names(features)
+    pairs = zip(features.key, names, strict=True)
+    is_same = reduce(Column.__and__, (column_of(ours) == column_of(theirs) for ours, theirs in pairs))
+    return predictions.join(outcomes, on=is_same, how="left").drop(*names)
 
 
 @dataclass(frozen=True)
@@ -96,62 +144,23 @@ def count_labels(
     as_of: datetime,
 ) -> LabelCounts:
     """Compares all labels with all predictions: one pass over the keys of both."""
-    known = _known_labels(spark, pin, labels, features, as_of=as_of)
-    labelled = known.groupBy(*features.key).agg(F.count(F.lit(1)).alias("labels"))
-    window = F.coalesce(F.col("window_start"), F.lit(_NO_DAY).cast("date"))
-    predicted = predictions.groupBy(*features.key).agg((F.min(window) != F.max(window)).alias("is_several"))
-    both = labelled.join(predicted, on=list(features.key), how="full")
+    names = key_names(features)
+    known = read_known_labels(spark, pin, labels, features, as_of=as_of)
+    labelled = known.groupBy(*names).agg(F.count(F.lit(1)).alias(_LABELS))
+    window = F.coalesce(F.col("window_start"), F.lit(_NO_DAY).cast("date")).alias(_WINDOW)
+    predicted = as_keys(predictions, features, window).groupBy(*names)
+    several = predicted.agg((F.min(_WINDOW) != F.max(_WINDOW)).alias(_IS_SEVERAL))
+    both = labelled.join(several, on=names, how="full")
     counted = both.agg(
-        F.sum("labels").alias("rows"),
-        F.sum(F.col("labels") - 1).alias("superseded"),
-        F.count_if(F.col("is_several").isNull()).alias("without_prediction"),
-        F.count_if(F.col("is_several")).alias("in_several_windows"),
+        F.sum(_LABELS).alias("rows"),
+        F.sum(column_of(_LABELS) - 1).alias("superseded"),
+        F.count_if(column_of(_IS_SEVERAL).isNull()).alias("without_prediction"),
+        F.count_if(column_of(_IS_SEVERAL)).alias("in_several_windows"),
     )
     return LabelCounts(**{name: int(count or 0) for name, count in counted.collect()[0].asDict().items()})
 
 
-def validate_label_columns(
-    there: Collection[str], labels: LabelsConfig, features: FeaturesConfig, *, table: str
-) -> None:
-    """Raises ContractError unless the columns that the config names are there."""
-    wanted = [*(labels.key or features.key), labels.outcome, labels.known_at]
-    validate_columns(there, wanted, table=table, asked_by="the config's `labels` section")
-
-
-def outcome_code(outcome: Column, kind: T.DataType, labels: LabelsConfig) -> Column:
-    """1 for the positive class, 0 for another that is known, null for none yet, UNKNOWN for anything else."""
-    negative = labels.negative or (0,)
-    return (
-        F.when(outcome.isNull(), F.lit(None))
-        .when(_is_one_of(outcome, kind, [labels.positive]), F.lit(1))
-        .when(_is_one_of(outcome, kind, negative), F.lit(0))
-        .otherwise(F.lit(UNKNOWN))
-        .cast("int")
-    )
-
-
-def _is_one_of(outcome: Column, kind: T.DataType, classes: Sequence[Label]) -> Column:
-    if isinstance(kind, T.StringType):
-        return outcome.isin([str(each) for each in classes])
-    numbers = [float(each) for each in classes if not isinstance(each, str)]
-    return outcome.cast("double").isin(numbers) if numbers else F.lit(False)
-
-
-def with_outcomes(predictions: DataFrame, outcomes: DataFrame, *, key: Sequence[str]) -> DataFrame:
-    return predictions.join(outcomes, on=list(key), how="left")
-
-
-def validate_outcomes(outcomes: DataFrame, labels: LabelsConfig, *, key: Sequence[str], table: str) -> None:
-    """Raises ContractError with examples of what the codes stand for. For after a code was seen."""
-    examples = outcomes.where(F.col("outcome") == CONFLICTING).limit(3).collect()
-    if examples:
-        raise ContractError.duplicate_labels(
-            table, [", ".join(f"{name}={row[name]}" for name in key) for row in examples]
-        )
-    known = " nor ".join(repr(each) for each in (labels.positive, *(labels.negative or (0,))))
-    keys = outcomes.where(F.col("outcome") == UNKNOWN).limit(3).collect()
-    shown = [", ".join(f"{name}={row[name]}" for name in key) for row in keys]
-    raise ContractError.unknown_outcomes(table, labels.outcome, [f"at {each}" for each in shown], known)
+_WINDOW = internal("window")
 
 
 def read_touched_windows(
@@ -173,35 +182,63 @@ def read_touched_windows(
         since: Labels known after it, up to `as_of`, count too, though their rows haven't changed.
 
     Returns:
-        Null where nobody can tell: the labels table keeps no change feed for these versions.
+        Null where nobody can tell: the change feed has no answer for these versions.
     """
-    theirs = labels.key or features.key
-    key = [F.col(name).alias(ours) for name, ours in zip(theirs, features.key, strict=True)]
-    never = F.lit(None).cast("timestamp")
-    parts = []
-    if since_version < pin.version:
+    if since_version > pin.version:
+        return None  # restored: its versions say nothing
+    try:
+        parts = list(_touched(spark, pin, labels, features, since_version=since_version, since=since, as_of=as_of))
+        return _by_window(predictions, reduce(DataFrame.unionByName, parts), features) if parts else {}
+    except (*STORAGE_FAULTS, _UnknownError):
+        return None
+
+
+class _UnknownError(Exception):
+    """The change feed has no answer."""
+
+
+def _touched(
+    spark: SparkSession,
+    pin: Pin,
+    labels: LabelsConfig,
+    features: FeaturesConfig,
+    *,
+    since_version: int,
+    since: datetime,
+    as_of: datetime,
+) -> Iterable[DataFrame]:
+    """Keys that changes or the time have touched: `key_names`, the version (-1: none) and KNOWN_AT."""
+    is_changed = since_version < pin.version
+    if is_changed:
         changes = read_changes(spark, pin, since=since_version)
         if changes is None:
-            return None
-        parts.append(changes.select(*key, F.col("_commit_version").alias("version"), never.alias("known_at")))
+            raise _UnknownError
+        never = F.lit(None).cast("long").alias(KNOWN_AT)
+        yield as_keys(changes, features, F.col("_commit_version").alias(_VERSION), never, key=labels.key)
     if labels.known_at:
-        known_at = F.col(labels.known_at)
-        later = read_table(spark, pin.table, version=pin.version).where(
-            (known_at > F.lit(since)) & (known_at <= F.lit(as_of))
-        )
-        if not parts and later.isEmpty():
-            return {}
-        parts.append(later.select(*key, F.lit(-1).alias("version"), known_at.cast("timestamp").alias("known_at")))
-    if not parts:
-        return {}
-    touched = reduce(DataFrame.unionByName, parts)
+        rows = read_table(spark, pin.table, version=pin.version)
+        known_at = known_micros(rows.schema, labels)
+        later = rows.where((known_at > F.lit(micros_of(since))) & (known_at <= F.lit(micros_of(as_of))))
+        if is_changed or not later.isEmpty():
+            none = F.lit(-1).cast("long").alias(_VERSION)
+            yield as_keys(later, features, none, known_at.alias(KNOWN_AT), key=labels.key)
+
+
+def _by_window(
+    predictions: DataFrame, touched: DataFrame, features: FeaturesConfig
+) -> Mapping[Window, tuple[int, datetime | None]]:
+    names = key_names(features)
     found = (
-        predictions.select(*features.key, "window_start")
-        .join(touched, on=list(features.key), how="inner")
-        .groupBy("window_start")
-        .agg(F.max("version").alias("version"), F.max("known_at").alias("known_at"))
+        as_keys(predictions, features, F.col("window_start").alias(_WINDOW))
+        .join(touched, on=names, how="inner")
+        .groupBy(_WINDOW)
+        .agg(F.max(_VERSION).alias(_VERSION), F.max(KNOWN_AT).alias(KNOWN_AT))
     )
-    return {row["window_start"]: (int(row["version"]), as_utc(row["known_at"])) for row in found.collect()}
+    return {row[_WINDOW]: (int(row[_VERSION]), _moment(row[KNOWN_AT])) for row in found.collect()}
+
+
+def _moment(micros: int | None) -> datetime | None:
+    return None if micros is None else _EPOCH + timedelta(microseconds=micros)
 
 
 def as_utc(moment: datetime | None) -> datetime | None:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from pyspark.sql import SparkSession
+from pyspark.sql import Row, SparkSession
 from pyspark.sql import functions as F
 
 from brierlake.lakehouse.tables import Table, append_rows, create_table, is_there, local_frame, read_table
@@ -19,11 +19,15 @@ def append_records(spark: SparkSession, table: Table, spec: TableSpec, records: 
     append_rows(local_frame(spark, told, spec.schema).coalesce(1), table)
 
 
-def read_recorded(spark: SparkSession, table: Table, *, run_ids: Collection[str]) -> set[str]:
-    """Returns those of the run ids that the ledger holds."""
+def read_recorded(spark: SparkSession, table: Table, *, run_ids: Collection[str]) -> Mapping[str, frozenset[str]]:
+    """Returns those of the run ids that the ledger holds, each with the statuses that it is recorded with."""
     if not is_there(spark, table):
-        return set()
-    rows = read_table(spark, table).where(F.col("run_id").isin(*run_ids)).select("run_id").collect()
+        return {}
+    rows = read_table(spark, table).where(F.col("run_id").isin(*run_ids)).select("run_id", "status").collect()
+    return {each: frozenset(row["status"] for row in rows if row["run_id"] == each) for each in run_ids_of(rows)}
+
+
+def run_ids_of(rows: Iterable[Row]) -> set[str]:
     return {row["run_id"] for row in rows}
 
 

@@ -1,21 +1,22 @@
 """The predictions table: what its windows hold, which of them are stale, and publishing exactly those."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from brierlake.config import FeaturesConfig
 from brierlake.errors import StorageError
-from brierlake.lakehouse.features import column_types
+from brierlake.lakehouse.features import column_types, key_text
 from brierlake.lakehouse.tables import (
     STORAGE_FAULTS,
     Table,
+    as_stored,
     condition_of,
     read_commits,
     read_table,
@@ -105,20 +106,24 @@ def find_stale(
     recipe: str,
     features_version: int,
     changed_at: Mapping[Window, int] | None,
+    former_recipes: Collection[str] = (),
 ) -> list[Window]:
     """Returns the windows that must be scored whole, in order.
 
     Args:
         wanted: Rows of each window in the features.
         states: What the predictions hold.
+        recipe: Today's.
         changed_at: Last version that changed each window, from the oldest of the states' on; null: nobody can tell.
+        former_recipes: The same recipe as earlier releases wrote it.
     """
+    recipes = {recipe, *former_recipes}
 
     def is_current(window: Window) -> bool:
         state = states.get(window)
         if state is None:
             return wanted.get(window, 0) == 0
-        if state.is_mixed or state.recipe != recipe or state.rows != wanted.get(window, 0):
+        if state.is_mixed or state.recipe not in recipes or state.rows != wanted.get(window, 0):
             return False
         if state.features_version == features_version:
             return True
@@ -128,9 +133,15 @@ def find_stale(
     return sorted(stale, key=lambda window: (window is None, window or date.min))
 
 
-def oldest_version(states: Mapping[Window, WindowState], *, recipe: str) -> int | None:
+def oldest_version(
+    states: Mapping[Window, WindowState], *, recipe: str, former_recipes: Collection[str] = ()
+) -> int | None:
     """Returns the oldest features version among the windows that may still be current."""
-    versions = [each.features_version for each in states.values() if each.recipe == recipe and not each.is_mixed]
+    versions = [
+        each.features_version
+        for each in states.values()
+        if each.recipe in {recipe, *former_recipes} and not each.is_mixed
+    ]
     return min(versions, default=None)
 
 
@@ -152,8 +163,9 @@ def publish_predictions(
         ConflictError: Somebody else wrote the same windows meanwhile; nothing of ours was written.
         StorageError: The write failed, or the commit holds another number of rows than `expected`.
     """
+    stored, tag = as_stored(rows, read_table(spark, table).schema), json.dumps({"run_id": run_id, **told})
     try:
-        replace_rows(rows, table, where=filter_condition(windows), tag=json.dumps({"run_id": run_id, **told}))
+        replace_rows(stored, table, where=filter_condition(windows), tag=tag)
     except STORAGE_FAULTS as error:
         if is_conflict(error):
             raise ConflictError.conflict(table.name, 1) from error
@@ -163,11 +175,12 @@ def publish_predictions(
         if expected == 0:
             return Commit(version=read_version(spark, table), rows=0)
         raise StorageError.rows_differ(table.name, expected=expected, written=0)
+    return Commit(version=commit["version"], rows=written_rows(commit))
+
+
+def written_rows(commit: Mapping[str, Any]) -> int:
     metrics = commit["operationMetrics"]
-    written = int(metrics.get("numOutputRows", 0)) - int(metrics.get("numCopiedRows", 0))
-    if written != expected:
-        raise StorageError.rows_differ(table.name, expected=expected, written=written)
-    return Commit(version=commit["version"], rows=written)
+    return int(metrics.get("numOutputRows", 0)) - int(metrics.get("numCopiedRows", 0))
 
 
 class ConflictError(StorageError):
@@ -179,15 +192,6 @@ def is_conflict(error: BaseException) -> bool:
     return any(
         word in text for word in ("DELTA_CONCURRENT", "Concurrent", "DELTA_METADATA_CHANGED", "DELTA_PROTOCOL_CHANGED")
     )
-
-
-def put_back(spark: SparkSession, table: Table, *, windows: Collection[Window], version: int, tag: str) -> None:
-    """Gives these windows the content that they had at an earlier version, in one commit."""
-    former = read_table(spark, table, version=version).where(filter_condition(windows))
-    try:
-        replace_rows(former, table, where=filter_condition(windows), tag=tag)
-    except STORAGE_FAULTS as error:
-        raise StorageError.failed("restore", table.name, reason_of(error)) from error
 
 
 def read_run_facts(spark: SparkSession, table: Table, *, run_ids: Collection[str]) -> list[dict[str, Any]]:
@@ -206,23 +210,29 @@ def read_run_facts(spark: SparkSession, table: Table, *, run_ids: Collection[str
     return [row.asDict() for row in found.collect()]
 
 
-def key_text(key: Collection[str]) -> Column:
-    """The key as `Issue.examples` has it, such as `id=5`."""
-    values = ((name, column_of(name).cast("string")) for name in key)
-    return F.concat_ws(", ", *(F.concat(F.lit(f"{name}="), F.coalesce(each, F.lit("null"))) for name, each in values))
-
-
 def read_issues(
-    spark: SparkSession, table: Table, *, commit: Commit, windows: Collection[Window], key: Collection[str]
+    spark: SparkSession,
+    table: Table,
+    *,
+    commit: Commit,
+    windows: Collection[Window],
+    key: Sequence[str],
+    run_id: str | None = None,
 ) -> Mapping[str, Issue]:
-    """Returns what a commit wrote to these windows without a probability, by issue, the most frequent first."""
+    """Returns what a commit wrote to these windows without a probability, by issue, the most frequent first.
+
+    Args:
+        run_id: Run whose rows count, where others have theirs beside; null: all rows.
+    """
     rows = read_table(spark, table, version=commit.version).where(filter_condition(windows))
+    rows = rows.where(F.col("run_id") == F.lit(run_id)) if run_id else rows
+    text = key_text(rows.schema, key)
     counted = (
         rows.where(F.col("issue").isNotNull())
         .groupBy("issue")
         .agg(
             F.count(F.lit(1)).alias("n"),
-            F.min_by(key_text(key), F.struct(*map(column_of, key)), _EXAMPLES).alias("examples"),
+            F.min_by(text, F.struct(*map(column_of, key)), _EXAMPLES).alias("examples"),
         )
         .orderBy(F.desc("n"), "issue")
     )

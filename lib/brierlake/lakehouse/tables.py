@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -10,14 +10,18 @@ import pyarrow as pa
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from brierlake.config import LakehouseConfig
 from brierlake.errors import StorageError
-from brierlake.names import quoted_name, quoted_text
+from brierlake.lakehouse.growth import Growth, find_growth
+from brierlake.names import column_of, quoted_name, quoted_text
 from brierlake.schemas import FORMAT_VERSION, TableSpec
 
+_UNWRITABLE = re.compile(r"[ ,;{}()\n\t=]")
+_MAPPING = "delta.columnMapping.mode"
 JOB_PROPERTY = "brierlake.job"
 FORMAT_PROPERTY = "brierlake.format"
 
@@ -43,6 +47,7 @@ class Pin:
     table: Table
     table_id: str
     version: int
+    partitioned_by: tuple[str, ...] = ()
 
 
 def locate_table(config: LakehouseConfig, *, layer: str, name: str) -> Table:
@@ -58,6 +63,14 @@ def condition_of(error: BaseException) -> str:
     named = error.getCondition() if isinstance(error, PySparkException) else None
     found = _CONDITION.search(str(error))
     return named or (found.group(1) if found else type(error).__name__)
+
+
+def is_gone(error: BaseException) -> bool:
+    """Whether a version's files or log entries were removed, so that nobody can read it any more."""
+    found = f"{condition_of(error)} {str(error)[:2000]}"
+    return any(
+        word in found for word in ("FILE_NOT_EXIST", "FileNotFound", "VERSION_NOT_FOUND", "TRUNCATED_TRANSACTION")
+    )
 
 
 def reason_of(error: BaseException) -> str:
@@ -85,14 +98,18 @@ def is_there(spark: SparkSession, table: Table) -> bool:
     return True
 
 
-def create_table(spark: SparkSession, table: Table, spec: TableSpec, *, job: str | None = None) -> None:
-    """Creates the table where it is absent, then compares what is there with the spec.
+def create_table(spark: SparkSession, table: Table, spec: TableSpec, *, job: str | None = None) -> Growth:
+    """Creates the table where it is absent; where it is there, adds and widens columns that the spec has anew.
 
     Args:
         job: Job that the table belongs to; null: any job may write.
 
+    Returns:
+        What was added and widened.
+
     Raises:
-        StorageError: Other files are in the way, or the table has another shape, owner or a newer format.
+        StorageError: Other files are in the way, the table has another owner or a newer format, or it can't become
+            what the spec says without losing something.
     """
     if not is_there(spark, table):
         if table.path is not None and _has_files(spark, table.path):
@@ -100,7 +117,10 @@ def create_table(spark: SparkSession, table: Table, spec: TableSpec, *, job: str
         _create(spark, table, spec, job=job)
         if table.path is not None and not is_there(spark, table):
             _create_anew(spark, table, spec, job=job)
-    validate_table(spark, table, spec, job=job)
+    growth = check_table(spark, table, spec, job=job)
+    if growth:
+        _grow(spark, table, spec, growth)
+    return growth
 
 
 def _has_files(spark: SparkSession, path: str) -> bool:
@@ -116,13 +136,19 @@ def _create(spark: SparkSession, table: Table, spec: TableSpec, *, job: str | No
     columns = ", ".join(map(quoted_name, spec.partitioned_by))
     try:
         spark.sql(
-            f"CREATE TABLE IF NOT EXISTS {table.sql} ({spec.schema.toDDL()}) USING delta "
+            f"CREATE TABLE IF NOT EXISTS {table.sql} ({', '.join(map(_declared, spec.schema))}) USING delta "
             f"{f'PARTITIONED BY ({columns}) ' if columns else ''}TBLPROPERTIES ({listed})"
         )
     except STORAGE_FAULTS as error:
         if is_there(spark, table):  # another run came first; whether its shape is ours is looked at next
             return
         raise StorageError.failed("create", table.name, reason_of(error)) from error
+
+
+def _declared(field: T.StructField) -> str:
+    comment = quoted_text((field.metadata or {}).get("comment", ""))
+    null = "" if field.nullable else " NOT NULL"
+    return f"{quoted_name(field.name)} {field.dataType.simpleString()}{null} COMMENT {comment}"
 
 
 def _create_anew(spark: SparkSession, table: Table, spec: TableSpec, *, job: str | None) -> None:
@@ -132,7 +158,8 @@ def _create_anew(spark: SparkSession, table: Table, spec: TableSpec, *, job: str
     """
     try:
         rows = spark.createDataFrame([], schema=spec.schema)
-        rows.write.format("delta").mode("append").partitionBy(*spec.partitioned_by).save(table.path)
+        writer = rows.write.format("delta").options(**_mapping(spec.schema.fieldNames())).mode("append")
+        writer.partitionBy(*spec.partitioned_by).save(table.path)
         spark.sql(f"ALTER TABLE {table.sql} SET TBLPROPERTIES ({_listed(_properties(spec, job=job))})")
         for name, check in spec.constraints.items():
             spark.sql(f"ALTER TABLE {table.sql} ADD CONSTRAINT {name} CHECK ({check})")
@@ -141,31 +168,65 @@ def _create_anew(spark: SparkSession, table: Table, spec: TableSpec, *, job: str
 
 
 def _properties(spec: TableSpec, *, job: str | None) -> dict[str, str]:
-    return {**spec.properties, FORMAT_PROPERTY: str(FORMAT_VERSION), **({JOB_PROPERTY: job} if job else {})}
+    owner = {JOB_PROPERTY: job} if job else {}
+    return {**spec.properties, **_mapping(spec.schema.fieldNames()), FORMAT_PROPERTY: str(FORMAT_VERSION), **owner}
+
+
+def _mapping(names: Iterable[str]) -> dict[str, str]:
+    """Delta keeps some characters out of a name unless the files call the column something else."""
+    return {_MAPPING: "name"} if any(_UNWRITABLE.search(name) for name in names) else {}
 
 
 def _listed(properties: Mapping[str, str]) -> str:
     return ", ".join(f"{quoted_text(name)} = {quoted_text(value)}" for name, value in properties.items())
 
 
-def validate_table(spark: SparkSession, table: Table, spec: TableSpec, *, job: str | None) -> None:
-    """Raises StorageError unless the table is of the spec's shape and may be written by the job."""
+def check_table(spark: SparkSession, table: Table, spec: TableSpec, *, job: str | None) -> Growth:
+    """Returns what the table lacks of the spec and can get.
+
+    Raises:
+        StorageError: It may not be written by the job, or can't become what the spec says without losing something.
+    """
     properties = read_properties(spark, table)
     found_format = int(properties.get(FORMAT_PROPERTY, FORMAT_VERSION))
     if found_format > FORMAT_VERSION:
         raise StorageError.newer_format(table.name, found_format, FORMAT_VERSION)
     if job is not None and (owner := properties.get(JOB_PROPERTY)) not in (None, job):
         raise StorageError.other_owner(table.name, str(owner), job)
-    if differences := _differences(read_table(spark, table).schema, spec.schema):
-        raise StorageError.other_shape(table.name, differences)
+    growth = find_growth(read_table(spark, table).schema, spec, is_ours=FORMAT_PROPERTY in properties)
+    if growth.faults:
+        raise StorageError.other_shape(table.name, growth.faults)
+    return growth
 
 
-def _differences(found: T.StructType, wanted: T.StructType) -> list[str]:
-    there, asked = ({each.name: each.dataType.simpleString() for each in schema} for schema in (found, wanted))
-    lacking = [f"column {name} ({kind}) is missing" for name, kind in asked.items() if name not in there]
-    extra = [f"column {name} ({kind}) is not ours" for name, kind in there.items() if name not in asked]
-    other = [f"column {n} is {there[n]}, not {kind}" for n, kind in asked.items() if n in there and there[n] != kind]
-    return [*lacking, *extra, *other]
+def _grow(spark: SparkSession, table: Table, spec: TableSpec, growth: Growth) -> None:
+    """Adds and widens in place: no file is written anew, and earlier versions stay readable."""
+    properties = {FORMAT_PROPERTY: str(FORMAT_VERSION), **_mapping(each.name for each in growth.added)}
+    if growth.widened:
+        properties["delta.enableTypeWidening"] = "true"
+    statements = [f"SET TBLPROPERTIES ({_listed(properties)})"]
+    if growth.added:
+        statements.append(f"ADD COLUMNS ({', '.join(map(_declared, growth.added))})")
+    statements += [
+        f"ALTER COLUMN {quoted_name(each.name)} TYPE {each.dataType.simpleString()}" for each in growth.widened
+    ]
+    try:
+        for statement in statements:
+            spark.sql(f"ALTER TABLE {table.sql} {statement}")
+    except STORAGE_FAULTS as error:
+        if not find_growth(read_table(spark, table).schema, spec, is_ours=True):
+            return  # another run was doing the same
+        raise StorageError.failed("change", table.name, reason_of(error)) from error
+
+
+def as_stored(rows: DataFrame, schema: T.StructType) -> DataFrame:
+    """Rows in the types of a table that may hold more, or wider, columns than what they were made for."""
+    there = set(rows.columns)
+    columns = (
+        column_of(each.name).cast(each.dataType) if each.name in there else F.lit(None).cast(each.dataType)
+        for each in schema
+    )
+    return rows.select(*(column.alias(each.name) for column, each in zip(columns, schema, strict=True)))
 
 
 def read_properties(spark: SparkSession, table: Table) -> dict[str, str]:
@@ -196,7 +257,8 @@ def pin_table(spark: SparkSession, table: Table, *, setting: str) -> Pin:
         detail = read_detail(spark, table)
         if detail["format"] != "delta":
             raise StorageError.not_delta(table.name, setting=setting)
-        return Pin(table=table, table_id=detail["id"], version=read_version(spark, table))
+        version, partitioned_by = read_version(spark, table), tuple(detail["partitionColumns"])
+        return Pin(table=table, table_id=detail["id"], version=version, partitioned_by=partitioned_by)
     except STORAGE_FAULTS as error:
         raise StorageError.failed("read", table.name, reason_of(error)) from error
 
@@ -219,9 +281,9 @@ def local_frame(spark: SparkSession, records: Sequence[Mapping[str, Any]], schem
     return spark.createDataFrame(table, schema=cast("T.StructType", kind))
 
 
-def append_rows(rows: DataFrame, table: Table) -> None:
-    """Appends; columns are matched by name."""
-    writer = rows.write.format("delta").mode("append")
+def append_rows(rows: DataFrame, table: Table, *, tag: str | None = None) -> None:
+    """Appends; columns are matched by name. The commit's userMetadata is `tag`."""
+    writer = rows.write.format("delta").mode("append").options(**({"userMetadata": tag} if tag else {}))
     try:
         writer.save(table.path) if table.path is not None else writer.saveAsTable(table.sql)
     except STORAGE_FAULTS as error:
@@ -245,10 +307,19 @@ def read_commits(spark: SparkSession, table: Table, *, most: int = 50) -> dict[s
     """
     found: dict[str, dict[str, Any]] = {}
     for row in spark.sql(f"DESCRIBE HISTORY {table.sql} LIMIT {most}").collect():
-        text = row["userMetadata"] or ""
-        if text.startswith("{") and (run_id := json.loads(text).get("run_id")):
-            found.setdefault(run_id, {**row.asDict(recursive=True), "told": json.loads(text)})
+        told = _told(row["userMetadata"])
+        if run_id := told.get("run_id"):
+            found.setdefault(run_id, {**row.asDict(recursive=True), "told": told})
     return found
+
+
+def _told(text: str | None) -> dict[str, Any]:
+    """What a commit of ours tells; nothing where another tool wrote what it liked."""
+    try:
+        told = json.loads(text or "")
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) and isinstance(told.get("run_id"), str) else {}
 
 
 def optimize_table(spark: SparkSession, table: Table) -> None:

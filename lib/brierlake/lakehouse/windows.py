@@ -10,12 +10,19 @@ from pyspark.sql import types as T
 
 from brierlake.config import FeaturesConfig
 from brierlake.errors import ConfigError, ContractError
+from brierlake.names import column_of, internal, quoted_name
 
 Window = date | None
 """First day of a window; null: the rows without a time, or all rows where there is no time column."""
 
 FULL, INCREMENTAL = "full", "incremental"
+WINDOW = internal("window")
+"""Column of a features frame that holds the window of each row."""
 _DAY_MICROS = 86_400_000_000
+_NAMEABLE = tuple(each.toordinal() - date(1970, 1, 1).toordinal() for each in (date.min, date.max))
+"""Days since 1970 that Python has a date for: years 1 to 9999."""
+_MANY_SPANS = 20
+"""Spans from which on the days themselves are listed: Catalyst takes a list as one set, and each OR as a branch."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +107,7 @@ def split_by_month(scope: Scope) -> list[Scope]:
     """Returns the scope in pieces of at most a calendar month, in order. The scope must have both bounds."""
     pieces, start = [], scope.start
     while start is not None and scope.end is not None and start < scope.end:
-        end = min(_next_month(start), scope.end)
+        end = min(_next_month(start) or scope.end, scope.end)
         pieces.append(Scope(start, end))
         start = end
     return pieces
@@ -115,8 +122,18 @@ def whole_months(scope: Scope) -> Scope:
     return Scope(start, end)
 
 
-def _next_month(day: date) -> date:
-    return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+def _next_month(day: date) -> date | None:
+    """Null: there is none that Python could name."""
+    following = _moved(day.replace(day=1), 32)
+    return following.replace(day=1) if following else None
+
+
+def _moved(day: date, days: int) -> date | None:
+    """Returns the day so many days later; null: before year 1 or after year 9999."""
+    try:
+        return day + timedelta(days=days)
+    except OverflowError:
+        return None
 
 
 def month_of(window: Window) -> Window:
@@ -141,16 +158,20 @@ def validate_time_columns(schema: T.StructType, features: FeaturesConfig, *, tab
 
 
 def window_start(features: FeaturesConfig, schema: T.StructType) -> Column:
-    """The window that a row falls in, as DATE. Doesn't depend on the session's time zone."""
+    """The window that a row falls in, as DATE; null: no time, or none from year 1 to 9999.
+
+    Doesn't depend on the session's time zone.
+    """
     if features.window_column:
-        day = F.col(features.window_column)
+        day = column_of(features.window_column)
     elif features.event_at is None:
         return F.lit(None).cast("date")
     elif isinstance(schema[features.event_at].dataType, T.TimestampType):
-        day = utc_day(F.col(features.event_at))
+        day = utc_day(column_of(features.event_at))
     else:  # a date, or a timestamp without time zone, which is taken as UTC
-        day = F.col(features.event_at).cast("date")
-    return F.trunc(day, "month") if features.window == "month" else day
+        day = column_of(features.event_at).cast("date")
+    known = F.when(F.unix_date(day).between(*_NAMEABLE), day)
+    return F.trunc(known, "month") if features.window == "month" else known
 
 
 def utc_day(moment: Column) -> Column:
@@ -161,7 +182,10 @@ def utc_day(moment: Column) -> Column:
 
 def filter_condition(windows: Collection[Window], *, column: str = "window_start") -> str:
     """Returns a SQL condition that holds for exactly these windows."""
-    spans = _spans(sorted(each for each in windows if each is not None))
+    days = sorted({each for each in windows if each is not None})
+    spans = _spans(days)
+    if len(spans) > _MANY_SPANS:
+        spans = [(day, day) for day in days]
     single = ", ".join(f"DATE'{first}'" for first, last in spans if first == last)
     parts = [f"{column} IN ({single})"] if single else []
     # not BETWEEN: Delta can't resolve Spark 4.2's form of it in a replaceWhere on a partition column
@@ -180,15 +204,22 @@ def _spans(days: list[date]) -> list[tuple[date, date]]:
     return spans
 
 
-def time_condition(features: FeaturesConfig, schema: T.StructType, scope: Scope) -> str:
-    """Returns a SQL condition on the time column itself, by which Delta can skip files; it may let more through."""
+def time_condition(features: FeaturesConfig, schema: T.StructType, scope: Scope, *, margin_days: int = 0) -> str:
+    """Returns a SQL condition on the time column itself, by which Delta can skip files; it may let more through.
+
+    Args:
+        margin_days: Days more on both sides. Where a table is partitioned by something generated from the time, Delta
+            derives from this condition one on the partitions, in the time zone of this session; who wrote the
+            partitions may have been in another.
+    """
     column = features.window_column or features.event_at
     if column is None:
         return "true"
-    bounds = _bounds(scope, features)
+    start, end = _bounds(scope, features)
+    bounds = (start and _moved(start, -margin_days), end and _moved(end, margin_days))
     is_timed = isinstance(schema[column].dataType, T.TimestampType)
     parts = [
-        f"`{column}` {sign} {_literal(day, is_timed=is_timed)}"
+        f"{quoted_name(column)} {sign} {_literal(day, is_timed=is_timed)}"
         for sign, day in zip((">=", "<"), bounds, strict=True)
         if day is not None
     ]
@@ -202,7 +233,7 @@ def _bounds(scope: Scope, features: FeaturesConfig) -> tuple[date | None, date |
     if not days or None in scope.touched:
         return None, None
     last = max(days)
-    return min(days), _next_month(last) if features.window == "month" else last + timedelta(days=1)
+    return min(days), _next_month(last) if features.window == "month" else _moved(last, 1)
 
 
 def _literal(day: date, *, is_timed: bool) -> str:

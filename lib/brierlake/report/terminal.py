@@ -52,7 +52,7 @@ def print_summary(summary: Mapping[str, Any], console: Console) -> None:
         *_label_facts(summary),
         *_challenger_facts(summary),
     ]:
-        facts.add_row(name, text)
+        facts.add_row(name, Text(text))  # text would be read as markup
     console.print(facts)
     for name, text in _result_facts(summary):  # in one line each: paths and addresses are there to be copied
         console.print(Text.assemble((f"{name:<9}", "dim"), text), soft_wrap=True)
@@ -72,7 +72,7 @@ def _tables_table(tables: Sequence[Mapping[str, Any]]) -> Table:
         table.add_column(name, justify="left" if name == "table" else "right", overflow="fold")
     for row in tables:
         size = f"{row['bytes'] / 1e6:.1f}"
-        table.add_row(row["table"], f"{row['files_before']:,}", f"{row['files_after']:,}", size)
+        table.add_row(Text(row["table"]), f"{row['files_before']:,}", f"{row['files_after']:,}", size)
     return table
 
 
@@ -83,7 +83,8 @@ def _runs_table(runs: Sequence[Mapping[str, Any]]) -> Table:
     for row in runs:
         version = "" if row["model_version"] is None else str(row["model_version"])
         told = "registered" if row["is_registered"] else row["reason"] or ""
-        table.add_row(row["run_name"], row["model_name"] or "", version, _number(row["value"], 4), told)
+        names = (Text(row["run_name"]), Text(row["model_name"] or ""))
+        table.add_row(*names, version, _number(row["value"], 4), Text(told))
     return table
 
 
@@ -135,6 +136,10 @@ def _row_facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     stale, current = summary["windows_stale"], summary["windows_current"]
     verb = "to score" if summary["status"] == "planned" else "scored"
     facts = [("windows", f"{stale:,} {verb}, {current:,} already current (scope {summary['scope']})")]
+    if emptied := summary.get("windows_emptied"):
+        shown = f"{', '.join(emptied[:3])}{' …' if len(emptied) > 3 else ''}"
+        facts.append(("", f"{len(emptied):,} of them emptied, as the features hold no row of them: {shown}"))
+    facts += [("table", f"{name}: {text}") for name, text in summary.get("table_changes", {}).items()]
     if stale and "rows_scored" in summary:
         rows = [f"{summary[name]:,}" for name in ("rows_in", "rows_scored", "rows_with_issue")]
         counts = "{} in, {} scored, {} with an issue".format(*rows)
@@ -182,10 +187,11 @@ def _label_facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         return []
     total = diagnostics["total"]
     coverage = "none of the rows" if not total["coverage"] else f"{total['coverage']:.1%} of the rows"
+    why = ", ".join(diagnostics.get("reasons") or ())
     again = (
         f"as of {diagnostics['as_of']}"
         if diagnostics.get("as_of")
-        else f"{diagnostics['windows']:,} windows diagnosed again"
+        else f"{diagnostics['windows']:,} windows diagnosed again{f' ({why})' if why else ''}"
     )
     return [("labels", f"known for {coverage}; {again}"), *_odd_labels(diagnostics.get("labels")), *_flags(diagnostics)]
 

@@ -1,0 +1,86 @@
+"""The staging table: predictions of several runs side by side, each window of each run whole or absent."""
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from brierlake.errors import StorageError
+from brierlake.lakehouse.predictions import Commit, WindowState, is_conflict, written_rows
+from brierlake.lakehouse.tables import (
+    STORAGE_FAULTS,
+    Table,
+    append_rows,
+    as_stored,
+    read_commits,
+    read_table,
+    read_version,
+    reason_of,
+    replace_rows,
+)
+from brierlake.lakehouse.windows import Window, filter_condition
+from brierlake.names import quoted_text
+
+Owners = Mapping[Window, str]
+"""The run whose staged rows stand for each window."""
+
+
+def read_staged_states(
+    spark: SparkSession, table: Table, *, windows: Collection[Window], version: int
+) -> Mapping[Window, list[WindowState]]:
+    """Returns what each run has staged of each window, the newest run first."""
+    rows = read_table(spark, table, version=version).where(filter_condition(windows))
+    found = rows.groupBy("window_start", "run_id", "recipe", "features_version").agg(
+        F.count(F.lit(1)).alias("rows"), F.count("issue").alias("issues")
+    )
+    states: dict[Window, list[WindowState]] = defaultdict(list)
+    for row in sorted(found.collect(), key=lambda row: row["run_id"], reverse=True):
+        told = {name: row[name] for name in ("rows", "run_id", "recipe", "features_version", "issues")}
+        states[row["window_start"]].append(WindowState(**told, is_mixed=False))
+    return states
+
+
+def stage_predictions(
+    spark: SparkSession, rows: DataFrame, table: Table, *, run_id: str, told: Mapping[str, Any], expected: int
+) -> Commit:
+    """Appends one run's windows beside those of others, and finds the commit.
+
+    Raises:
+        StorageError: The write failed, or the commit holds another number of rows than `expected`.
+    """
+    stored = as_stored(rows, read_table(spark, table).schema)
+    append_rows(stored, table, tag=json.dumps({"run_id": run_id, **told}))
+    commit = read_commits(spark, table).get(run_id)
+    written = written_rows(commit) if commit else 0
+    if written != expected:
+        raise StorageError.rows_differ(table.name, expected=expected, written=written)
+    return Commit(version=commit["version"] if commit else read_version(spark, table), rows=written)
+
+
+def read_staged(spark: SparkSession, table: Table, owners: Owners, *, version: int) -> DataFrame:
+    """The rows of these windows, of these runs only, as they were at one version."""
+    return read_table(spark, table, version=version).where(owned_condition(owners))
+
+
+def owned_condition(owners: Owners) -> str:
+    windows: dict[str, list[Window]] = defaultdict(list)
+    for window, owner in owners.items():
+        windows[owner].append(window)
+    parts = [f"(run_id = {quoted_text(owner)} AND {filter_condition(own)})" for owner, own in sorted(windows.items())]
+    return f"({' OR '.join(parts)})" if parts else "false"
+
+
+def clear_staged(spark: SparkSession, table: Table, *, where: str, tag: str) -> None:
+    """Removes rows that are published, or that nobody will publish; what another run clears meanwhile is as well gone.
+
+    Raises:
+        StorageError: The write failed.
+    """
+    try:
+        replace_rows(read_table(spark, table).limit(0), table, where=where, tag=tag)
+    except STORAGE_FAULTS as error:
+        if not is_conflict(error):
+            raise StorageError.failed("clear", table.name, reason_of(error)) from error
