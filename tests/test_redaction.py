@@ -68,6 +68,8 @@ def test_what_only_looks_like_one_stays(text: str) -> None:
         ("OLDPWD", False),
         ("apiKey", True),
         ("TOKENIZERS_PARALLELISM", False),
+        ("AWS_SECRETS_PREFIX", False),
+        ("TOKEN_TIMEOUT", False),
         ("fs.s3a.aws.credentials.provider", False),
         ("HADOOP_TOKEN_FILE_LOCATION", False),
         ("spark.sql.shuffle.partitions", False),

@@ -6,7 +6,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, redirect_stderr
+from contextlib import redirect_stderr
 from dataclasses import dataclass
 from functools import wraps
 from importlib import import_module
@@ -87,7 +87,7 @@ def _outputs(command: Callable[P, None]) -> Callable[P, None]:
             _hush()
         kwargs["terminal"] = terminal
         try:
-            with _redacting(is_wanted=terminal.is_debug):
+            with redirect_stderr(cast("TextIO", RedactedStream(sys.stderr))):  # what others log and warn of, too
                 command(*args, **kwargs)
         except BrierlakeError as error:
             _fail(terminal, str(error), code=error.exit_code)
@@ -95,11 +95,6 @@ def _outputs(command: Callable[P, None]) -> Callable[P, None]:
             _fail(terminal, f"Unexpected {type(error).__name__}: {_first_line(error)} (more with --debug)", code=1)
 
     return _JSON(_QUIET(_LOG_JSON(_DEBUG(wrapped))))
-
-
-def _redacting(*, is_wanted: bool) -> AbstractContextManager[Any]:
-    """With --debug, what others print and log on stderr too is free of credentials."""
-    return redirect_stderr(cast("TextIO", RedactedStream(sys.stderr))) if is_wanted else nullcontext()
 
 
 def _first_line(error: BaseException) -> str:

@@ -3,57 +3,19 @@
 from collections.abc import Mapping
 from datetime import date
 from posixpath import normpath
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
     PrivateAttr,
-    StringConstraints,
     field_validator,
     model_validator,
 )
 
-from brierlake.redaction import note_secrets
 from brierlake.schemas import METRIC_FIELDS
+from brierlake.sections import Name, Place, Section, Text
 
-
-def _as_text(value: object) -> object:
-    """YAML reads 2024, true and 2024-01-31 as more than text, also where a name or a setting is meant."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value) if isinstance(value, int | float | date) else value
-
-
-def _not_blank(text: str) -> str:
-    if not text.strip():
-        raise ValueError("is blank")
-    return text
-
-
-Text = Annotated[str, BeforeValidator(_as_text)]
-Name = Annotated[Text, AfterValidator(_not_blank)]
-"""As it is written: names of models and columns may begin or end with a space."""
-Place = Annotated[Text, StringConstraints(strip_whitespace=True), AfterValidator(_not_blank)]
-"""A path or an address, which a variable may give with a line's end."""
 Label = bool | int | float | str
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        use_attribute_docstrings=True,
-        hide_input_in_errors=True,  # it may be a credential
-    )
-
-    @model_validator(mode="after")
-    def _no_secret_told(self) -> Self:
-        note_secrets(vars(self))
-        return self
 
 
 class TableNames(Section):
@@ -340,7 +302,7 @@ class SessionConfig(Section):
     """Spark master for a session that we start (local[*], spark://…). null: spark-submit's, or local[*,4]."""
     remote: Place | None = None
     """Spark Connect address (sc://host:port) instead of a master."""
-    conf: dict[str, Text] = {}
+    conf: dict[str, Text] = Field(default_factory=dict)
     """Further Spark settings for a session that we start."""
 
     @model_validator(mode="after")

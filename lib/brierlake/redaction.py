@@ -21,8 +21,10 @@ _KEY_OF = {
     *("service", "shared", "signing", "storage", "subscription"),
 }
 _ABOUT = {
-    *("class", "dir", "directory", "enabled", "endpoint", "expiry", "file", "files", "format", "length", "location"),
-    *("name", "path", "provider", "providers", "required", "seconds", "size", "timeout", "ttl", "type", "url", "uri"),
+    *("algorithm", "backend", "class", "count", "dir", "directory", "enabled", "endpoint", "expiry", "file", "files"),
+    *("format", "header", "host", "length", "location", "manager", "max", "min", "mode", "name", "parallelism", "path"),
+    *("port", "prefix", "provider", "providers", "region", "required", "scope", "seconds", "size", "store", "timeout"),
+    *("ttl", "type", "uri", "url", "user", "username", "version"),
 }
 """Last words of settings that say how a credential is had, and not what it is."""
 _SHELL = {"PWD", "OLDPWD"}

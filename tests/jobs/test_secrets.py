@@ -146,8 +146,10 @@ def test_init_writes_no_password(planted: Planted, tmp_path: Path) -> None:
     address, table = planted.world.config.mlflow.tracking_uri, planted.world.folder / "lake" / "silver" / "games"
     made = tmp_path / "made.yml"
     arguments = ["init", "--tracking-uri", address, "--features", str(table), "--output", str(made)]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_URI", address)
-        result = CliRunner().invoke(main, arguments)
+    result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
     assert hides(result.output + made.read_text(encoding="utf-8"))
+    assert "Set MLFLOW_TRACKING_URI before you use it" in result.output
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", address)
+        assert read_config(made).mlflow.tracking_uri == address
