@@ -2,13 +2,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import numpy as np
 import pandas as pd
+import pydantic
 import pytest
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 from mlflow.types.schema import Array
 from pyspark.sql import types as T
+from tests.model.conftest import advice_aside
 
 from brierlake.errors import ContractError
 from brierlake.model import Contract, build_contract
@@ -28,7 +31,7 @@ def signed(tmp_path: Path) -> Callable[..., Path]:
 
     def saved(inputs: Schema | None, **flavors: Any) -> Path:
         model = Model(signature=None if inputs is None else ModelSignature(inputs=inputs))
-        model.flavors.update(flavors)
+        model.flavors.update({"python_function": {"loader_module": "mlflow.sklearn"}, **flavors})
         model.save(str(tmp_path / "MLmodel"))
         return tmp_path
 
@@ -226,3 +229,50 @@ def test_a_signature_as_people_infer_it(save_python: Callable[..., Path]) -> Non
     inputs = pd.DataFrame({"n": [1, 2], "x": [0.5, 1.5], "s": ["a", "b"], "gap": [1.0, np.nan]})
     contract = contract_of(save_python(lambda frame: frame, inputs), "n bigint, x double, s string, gap double")
     assert contract.types == ("int64", "float64", "str", "float64")
+
+
+@pytest.mark.parametrize("flavors", [{"spark": {}}, {"python_function": {"loader_module": "mlflow.johnsnowlabs"}}])
+def test_a_spark_ml_model_is_refused_with_what_to_do(signed: Callable[..., Path], flavors: dict[str, Any]) -> None:
+    path = signed(columns("a"), **flavors)
+    with pytest.raises(
+        ContractError, match="is a Spark ML model, .* not as a Python model in a UDF: score it with its"
+    ):
+        contract_of(path, "a double")
+
+
+def test_a_model_that_python_cant_run_is_refused(signed: Callable[..., Path]) -> None:
+    path = signed(columns("a"), crate={})
+    file = path / "MLmodel"
+    file.write_text(file.read_text(encoding="utf-8").replace("python_function:", "h2o:"), encoding="utf-8")
+    with pytest.raises(ContractError, match=r"has no python_function flavor, .* \(it has crate, h2o\): log it through"):
+        contract_of(path, "a double")
+
+
+class Row(pydantic.BaseModel):
+    a: float
+
+
+def of_dicts(model_input: list[dict[str, float]]) -> list[float]:
+    return [each["a"] for each in model_input]
+
+
+def of_anything(model_input: list[dict[str, Any]]) -> list[float]:
+    return [each["a"] for each in model_input]
+
+
+def of_rows(model_input: list[Row]) -> list[float]:
+    return [each.a for each in model_input]
+
+
+def of_texts(model_input: list[str]) -> list[float]:
+    return [0.5 for _ in model_input]
+
+
+@pytest.mark.parametrize("predict", [of_dicts, of_anything, of_rows, of_texts])
+def test_a_model_that_takes_a_list_by_its_type_hint_is_refused(tmp_path: Path, predict: Callable[..., Any]) -> None:
+    """The signature that was given when it was logged, of columns, was put aside by MLflow."""
+    signature = ModelSignature(columns("a"))
+    with advice_aside():
+        mlflow.pyfunc.save_model(str(tmp_path / "m"), python_model=predict, signature=signature, pip_requirements=[])
+    with pytest.raises(ContractError, match=r"takes a list \(says the type hint .*annotate model_input as pandas.Data"):
+        contract_of(tmp_path / "m", "a double")

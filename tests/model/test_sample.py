@@ -3,9 +3,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from mlflow.models import Model
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
@@ -166,7 +168,7 @@ def test_a_model_that_draws_at_random_is_noted(
     save_python: Callable[..., Path], data: pd.DataFrame, trying: Trying
 ) -> None:
     path = save_python(lambda rows: np.random.default_rng().uniform(size=len(rows)), data[NUMBERS])
-    (note,) = trying(path, data[NUMBERS]).notes
+    _, note = trying(path, data[NUMBERS]).notes
     assert "gives the same row another probability when the rows around it change" in note
 
 
@@ -174,7 +176,7 @@ def test_a_model_that_ranks_its_batch_is_noted(
     save_python: Callable[..., Path], data: pd.DataFrame, trying: Trying
 ) -> None:
     path = save_python(lambda rows: np.arange(len(rows)) / len(rows), data[NUMBERS])
-    assert len(trying(path, data[NUMBERS]).notes) == 1
+    assert len(trying(path, data[NUMBERS]).notes) == 2
 
 
 def test_an_empty_sample_says_nothing(logistic: Path, data: pd.DataFrame, trying: Trying) -> None:
@@ -209,3 +211,54 @@ def test_columns_are_cast_as_spark_casts_them(save_python: Callable[..., Path], 
         "narrow is null or doesn't fit, and the model takes only whole numbers (int32)": 1,
         "whole is null or doesn't fit, and the model takes only whole numbers (int64)": 1,
     }
+
+
+@pytest.mark.parametrize("positive", [1, 0])
+def test_that_a_single_value_is_taken_as_the_probability_of_1_is_noted(
+    save_python: Callable[..., Path], data: pd.DataFrame, trying: Trying, positive: int
+) -> None:
+    path = save_python(lambda rows: rows["a"].abs() / 10, data[NUMBERS])
+    (note,) = trying(path, data[NUMBERS], positive=positive).notes
+    assert "names no classes and gives one probability a row: it is taken as that of 1" in note
+
+
+@pytest.mark.parametrize(
+    ("predict", "positive"),
+    [
+        pytest.param(lambda rows: pd.DataFrame({"late": rows["a"].abs() / 10}), "late", id="a name"),
+        pytest.param(lambda rows: np.column_stack([1 - rows["a"].abs() / 10, rows["a"].abs() / 10]), 1, id="columns"),
+    ],
+)
+def test_a_model_that_says_which_class_it_means_needs_no_note(
+    save_python: Callable[..., Path], data: pd.DataFrame, trying: Trying, predict: Any, positive: Any
+) -> None:
+    assert trying(save_python(predict, data[NUMBERS]), data[NUMBERS], positive=positive).notes == ()
+
+
+def test_values_outside_are_told_beside_whole_numbers_with_nulls(
+    save_python: Callable[..., Path], tmp_path: Path
+) -> None:
+    path = save_python(lambda rows: rows["x"], None)
+    contract = Contract(("n", "x"), ("int64", "float64"), (), "columns", masked=("n",))
+    adapter = prepare_adapter(path, contract=contract, positive_class=1, folder=tmp_path)
+    sample = pd.DataFrame({"n": [1.0, None, 3.0], "x": [3.5, 0.5, 0.25]})
+    with pytest.raises(ContractError, match=r"1 of 3 sampled rows get a value outside \[0, 1\] \(from 3.5 to 3.5\)"):
+        try_sample(adapter, sample, contract=contract, max_issue_share=1.0, table="features")
+
+
+@pytest.mark.parametrize("flavor", ["keras", "tensorflow"])
+def test_tensorflow_is_told_to_start_without_chatter(
+    tmp_path: Path, trying: Trying, monkeypatch: pytest.MonkeyPatch, flavor: str
+) -> None:
+    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)
+    loader = "import os\n\n\ndef _load_pyfunc(path):\n    return Model(os.environ['TF_CPP_MIN_LOG_LEVEL'])\n\n\n"
+    model = "class Model:\n    def __init__(self, level):\n        self.level = level\n\n"
+    predict = "    def predict(self, rows, params=None):\n        return (rows['a'] * int(self.level) / 8).to_numpy()\n"
+    (tmp_path / "quiet_loader.py").write_text(loader + model + predict, encoding="utf-8")
+    path = tmp_path / "quiet"
+    code = [str(tmp_path / "quiet_loader.py")]
+    mlflow.pyfunc.save_model(str(path), loader_module="quiet_loader", code_paths=code, pip_requirements=[])
+    described = Model.load(str(path))
+    described.flavors[flavor] = {}
+    described.save(str(path / "MLmodel"))
+    assert trying(path, pd.DataFrame({"a": [1.0, 2.0]})).highest == 0.75

@@ -69,13 +69,7 @@ class Adapter:
             return self._with_issues(data)
 
     def _with_issues(self, data: pd.DataFrame) -> tuple[Floats, Texts]:
-        frame = data.iloc[:, : len(self.features)].copy(deep=False)
-        frame.columns = pd.Index(self.features)
-        absent = absent_in(data.iloc[:, len(self.features) :], self.masked)
-        fits, reasons = self._fits(frame, absent)
-        for name, flags in absent.items():
-            if self.type_of[name] == "datetime64[ns]":
-                frame[name] = frame[name].astype("datetime64[us]").mask(flags)
+        frame, fits, reasons = self._named(data)
         if fits.all():
             probability, issue = score_rows(frame, score=self.score, known=self.known)
         else:
@@ -84,6 +78,15 @@ class Adapter:
                 frame[fits].reset_index(drop=True), score=self.score, known=self.known
             )
         return probability, issue
+
+    def values(self, data: pd.DataFrame) -> Floats:
+        """Returns what the model gives for rows that it scores, as it gives it."""
+        return self.score(self._named(data)[0])
+
+    def is_nameless(self, data: pd.DataFrame) -> bool:
+        """Whether nothing says which class the values of these rows, which the model scores, belong to."""
+        with self.source.at_work():
+            return self.source.is_nameless(self.model_input(self._named(data)[0]))
 
     def score(self, frame: pd.DataFrame) -> Floats:
         with self.source.at_work():
@@ -100,6 +103,17 @@ class Adapter:
         rows = frame.assign(**given) if given else frame.copy()
         rows.index = pd.RangeIndex(len(rows))  # by which a model's own order is known
         return rows
+
+    def _named(self, data: pd.DataFrame) -> tuple[pd.DataFrame, NDArray[np.bool_], Texts]:
+        """Returns the features, their nulls put back, which rows fit into the model's types, and why the others not."""
+        frame = data.iloc[:, : len(self.features)].copy(deep=False)
+        frame.columns = pd.Index(self.features)
+        absent = absent_in(data.iloc[:, len(self.features) :], self.masked)
+        fits, reasons = self._fits(frame, absent)
+        for name, flags in absent.items():
+            if self.type_of[name] == "datetime64[ns]":
+                frame[name] = frame[name].astype("datetime64[us]").mask(flags)
+        return frame, fits, reasons
 
     def _given(self, column: "pd.Series[Any]", to: str) -> "pd.Series[Any]":
         if to == "datetime64[ns]":

@@ -26,6 +26,7 @@ _TYPES = {
     DataType.string: "str",
     DataType.datetime: "datetime64[ns]",
 }
+_JVM_LOADERS = ("mlflow.spark", "mlflow.johnsnowlabs")
 _NAMELESS_CLASSES = ("pytorch", "keras", "tensorflow", "onnx")
 
 
@@ -85,6 +86,7 @@ def build_contract(
         ContractError: Lists all faults, each with its fix.
     """
     model = Model.load(str(model_path))
+    _validate_kind(model)
     inputs: Schema | None = model.signature.inputs if model.signature else None
     if inputs is None:
         raise ContractError.unusable_signature("has no signature that says what it takes")
@@ -104,6 +106,26 @@ def build_contract(
         form="tensor" if inputs.is_tensor_spec() else "columns",
         masked=tuple(each.name for each in wanted if is_masked(schema[each.name], to=each.type)),
     )
+
+
+def _validate_kind(model: Model) -> None:
+    """Refuses what MLflow can't run as a Python model on rows of a DataFrame, whatever the table is."""
+    loader = model.flavors.get("python_function", {}).get("loader_module", "")
+    if loader in _JVM_LOADERS or "spark" in model.flavors:
+        raise ContractError.unscorable(
+            "is a Spark ML model, which runs in the JVM and not as a Python model in a UDF",
+            "score it with its own transform, or log a model of a Python library (scikit-learn, XGBoost, LightGBM, …)",
+        )
+    if "python_function" not in model.flavors:
+        raise ContractError.unscorable(
+            f"has no python_function flavor, by which MLflow runs models of any kind (it has {listed(model.flavors)})",
+            "log it through the Python interface of MLflow",
+        )
+    if getattr(model.signature, "_is_signature_from_type_hint", False):
+        raise ContractError.unscorable(
+            "takes a list (says the type hint of its predict), and rows are fed as the columns of a DataFrame",
+            "annotate model_input as pandas.DataFrame and log it with signature=infer_signature(features, predictions)",
+        )
 
 
 def _class_faults(model: Model, positive_class: Label) -> list[str]:

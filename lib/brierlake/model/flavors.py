@@ -10,6 +10,7 @@ import numpy as np
 
 from brierlake.config import Label
 from brierlake.errors import listed
+from brierlake.model.categories import find_categories
 from brierlake.model.missing import missing_text, parts
 from brierlake.model.outputs import (
     Floats,
@@ -49,13 +50,15 @@ def probability_source(model: Any, *, positive_class: Label) -> Source:
         NotAProbabilityError: The positive class isn't among those that the model names, or it gives labels only.
     """
     raw = _raw_model(model)
+    categories = find_categories(raw)
+    coded = categories.coded if categories else _as_it_is
     classes = getattr(raw, "classes_", None)
     if hasattr(raw, "predict_proba") and classes is not None:
         known = _known_classes(raw, classes)
         k = _class_index(known, positive_class)
 
         def by_class(data: Any) -> Floats:
-            return read_class(raw.predict_proba(data), k, classes=known, rows=len(data))
+            return read_class(raw.predict_proba(coded(data)), k, classes=known, rows=len(data))
 
         described = f"predict_proba, class {positive_class!r} ({k + 1} of {len(known)})"
         is_read_by_row = type(raw).__name__ == "HistGradientBoostingClassifier"
@@ -69,7 +72,12 @@ def probability_source(model: Any, *, positive_class: Label) -> Source:
         )
         raise NotAProbabilityError(message)
 
-    predict = _quiet_predict(raw) if _is_keras(raw) else model.predict
+    run = _quiet_predict(raw) if _is_keras(raw) else model.predict
+    if categories and categories.predict:
+        run = categories.predict
+
+    def predict(data: Any) -> Any:
+        return run(coded(data))
 
     def by_output(data: Any) -> Floats:
         return read_output(predict(data), positive_class=positive_class, rows=len(data))
@@ -79,6 +87,10 @@ def probability_source(model: Any, *, positive_class: Label) -> Source:
 
     described = f"the model's output, as the probability of {positive_class!r}"
     return Source(by_output, described, has_classes=False, missing_text=missing_text(raw), is_nameless=is_nameless)
+
+
+def _as_it_is(data: Any) -> Any:
+    return data
 
 
 def _raw_model(model: Any) -> Any:

@@ -134,8 +134,7 @@ def _validate_output(adapter: Adapter, data: pd.DataFrame, issue: Texts, scored:
         raise ContractError.not_a_probability(str(adapter.known.error))
     outside = int((issue == OUTSIDE).sum())
     if outside:
-        rows = data.set_axis(adapter.features, axis=1)[issue == OUTSIDE]
-        values = adapter.score(rows)
+        values = adapter.values(data[issue == OUTSIDE])
         raise ContractError.not_a_probability(
             f"{outside} of {len(data)} sampled rows get a value outside [0, 1] (from {np.nanmin(values):.4g} to "
             f"{np.nanmax(values):.4g}): these are logits, scores or class numbers. Log the model with its sigmoid or "
@@ -150,6 +149,20 @@ def _validate_output(adapter: Adapter, data: pd.DataFrame, issue: Texts, scored:
 
 
 def _notes(adapter: Adapter, data: pd.DataFrame, probability: Floats) -> tuple[str, ...]:
+    return (*_class_notes(adapter, data[np.isfinite(probability)]), *_order_notes(adapter, data, probability))
+
+
+def _class_notes(adapter: Adapter, data: pd.DataFrame) -> tuple[str, ...]:
+    if adapter.source.has_classes or data.empty or not adapter.is_nameless(data.head(_ENOUGH)):
+        return ()
+    note = (
+        "the model names no classes and gives one probability a row: it is taken as that of 1, and as one minus it for "
+        "0 (model.positive_class)"
+    )
+    return (note,)
+
+
+def _order_notes(adapter: Adapter, data: pd.DataFrame, probability: Floats) -> tuple[str, ...]:
     backwards, _ = adapter.with_issues(data.iloc[::-1].reset_index(drop=True))
     if np.nanmax(np.abs(backwards[::-1] - probability), initial=0.0) > _UNSTABLE:
         note = (
