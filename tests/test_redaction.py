@@ -9,7 +9,15 @@ import yaml
 
 from brierlake.configfile import read_config, told_config
 from brierlake.errors import ConfigError, ModelError
-from brierlake.redaction import is_credential, note_secret, note_secrets, redacted, redacted_data, without_login
+from brierlake.redaction import (
+    is_credential,
+    note_secret,
+    note_secrets,
+    redacted,
+    redacted_data,
+    redacted_record,
+    without_login,
+)
 from tests.test_config import MINIMAL, write
 
 
@@ -104,6 +112,13 @@ def test_the_environments_credentials_are_known_and_its_settings_are_not(monkeyp
 
 def test_a_link_still_leads_there_without_its_login() -> None:
     assert without_login("https://me:pw12@host:5000/base") == "https://host:5000/base"
+
+
+def test_a_row_keeps_what_it_is_found_by() -> None:
+    note_secret("full")
+    record = {"run_id": "full", "scope": "full", "error": "it was full", "table": "s3a://a:b@bucket/full", "rows": 3}
+    told = {"run_id": "full", "scope": "full", "error": "it was ***", "table": "s3a://***@bucket/***", "rows": 3}
+    assert redacted_record(record, kept=("run_id",)) == told
 
 
 def test_errors_hold_no_credential_whoever_makes_them() -> None:

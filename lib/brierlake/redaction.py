@@ -82,9 +82,13 @@ def redacted_data(data: Any) -> Any:
 
 
 def redacted_record(record: Mapping[str, Any], *, kept: Collection[str]) -> dict[str, Any]:
-    """Returns a row to be written whose values are redacted, but for the names that others look it up by."""
-    told = redacted_data({name: value for name, value in record.items() if name not in kept})
-    return {**record, **told}
+    """Returns a row to be written whose texts and places are redacted; ids and names, by which it is found, stay."""
+    told = {name: value for name, value in record.items() if name not in kept and not _is_word(value)}
+    return {**record, **redacted_data(told)}
+
+
+def _is_word(value: Any) -> bool:
+    return isinstance(value, str) and re.search(r"[\s/]", value) is None
 
 
 def without_login(uri: str) -> str:

@@ -107,6 +107,9 @@ def fetch(quick: Registry, name: str, folder: Path, harm: Harm, allow: AllowConf
         (put("model.bin", pickled()), "model.bin is a pickle"),
         (put("notes.txt", pickled(protocol=0)), "notes.txt is a pickle"),
         (put("notes.json", pickled(protocol=1)), "notes.json is a pickle"),
+        (put("model.py", pickled(protocol=0)), "model.py is a pickle"),
+        (put("hex.txt", b"I0x10\n0" + pickled(protocol=0)), "hex.txt is a pickle"),
+        (put("native.so", b"\x7fELF\x02\x01"), "native.so is of no format that is known"),
         (put("cut.txt", pickled(protocol=0)[:-1] + b"\xff\xff"), "cut.txt is a pickle"),
         (put("model.joblib", zlib.compress(pickled())), "model.joblib is compressed"),
         (put("model.gz", gzip.compress(pickled())), "model.gz is compressed"),
@@ -158,7 +161,10 @@ def test_whatever_could_be_unpickled_is_refused(
     ("harm", "fault"),
     [
         (put("helper.py", "import os"), "helper.py is code"),
-        (put("deep/native.so", b"\x7fELF"), "native.so is code"),
+        (
+            put("deep/native.so", b"\x7fELF"),
+            "native.so is code, which model.allow.code",
+        ),
         (put("model.keras", keras_of(module="keras.layers", class_name="Lambda")), "has a Lambda layer"),
         (put("model.keras", keras_of(module="my.layers", class_name="Mine")), "isn't Keras's"),
         (put("model.zip", zipped({"a/helper.py": b"import os"})), r"holds a file of code \(a/helper.py\)"),
@@ -226,6 +232,11 @@ def pt2() -> bytes:
 )
 def test_what_is_known_to_be_harmless_passes(quick: Registry, name: str, tmp_path: Path, harm: Harm) -> None:
     assert not fetch(quick, name, tmp_path, harm, AllowConfig(pickle=False, code=False)).is_pickle
+
+
+def test_code_is_no_pickle(quick: Registry, name: str, tmp_path: Path) -> None:
+    """What allow.pickle's own advice says: log it as a model from code."""
+    assert not fetch(quick, name, tmp_path, put("model.py", "import os"), AllowConfig(pickle=False)).is_pickle
 
 
 @pytest.mark.parametrize(

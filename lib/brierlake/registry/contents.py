@@ -39,7 +39,9 @@ class Suspect:
     file: str
     fault: str
     is_code: bool
-    """It is Python code or a library, or names some to be imported; else it is, holds or may be a pickle."""
+    """It is Python code or a library, or brings or names some."""
+    is_pickle: bool
+    """It is, holds or may be a pickle, or runs code when it is read as one does."""
 
 
 def find_suspects(folder: Path) -> list[Suspect]:
@@ -62,23 +64,24 @@ def _is_or_holds_pickle(file: Path) -> bool:
 
 
 def _suspect(folder: Path, file: Path) -> Suspect | None:
-    name = str(file.relative_to(folder))
-    if file.suffix.lower() in _CODE:
-        return Suspect(name, "is code", is_code=True)
-    if (known := _MODULES.get(file.name)) and file.read_text(encoding="utf-8", errors="replace").strip() not in known:
-        return Suspect(name, f"names another module than {', '.join(sorted(known))}", is_code=True)
-    fault = _fault_of(file)
-    return None if fault is None else Suspect(name, fault, is_code=fault.startswith(_CODE_FAULTS))
+    name, fault, is_code = str(file.relative_to(folder)), _fault_of(file), file.suffix.lower() in _CODE
+    if fault is not None:
+        return Suspect(name, fault, is_code=is_code or fault.startswith(_CODE_FAULTS), is_pickle=True)
+    if is_code:
+        return Suspect(name, "is code", is_code=True, is_pickle=False)
+    if (known := _MODULES.get(file.name)) and file.read_text(encoding="utf-8").strip() not in known:
+        return Suspect(name, f"names another module than {', '.join(sorted(known))}", is_code=True, is_pickle=True)
+    return None
 
 
 def _fault_of(file: Path) -> str | None:
     with file.open("rb") as stream:
         head = stream.read(_MOST_HELD)
         stream.seek(0)
+        if is_compressed(head):
+            return "is compressed, so that it may be a pickle"
         if is_pickle(stream):
             return "is a pickle"
-    if is_compressed(head):
-        return "is compressed, so that it may be a pickle"
     if head.startswith(_ZIP):
         return _fault_of_zip(file)
     if head.startswith(_HDF5):

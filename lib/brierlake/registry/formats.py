@@ -113,7 +113,7 @@ def find_refusals(described: Format, allow: AllowConfig) -> list[str]:
 
 def describe_suspects(suspects: Sequence[Suspect], allow: AllowConfig) -> list[str]:
     """Returns why a model with these files may not be loaded; empty where it may."""
-    refused = [each for each in suspects if not allow.pickle or (each.is_code and not allow.code)]
+    refused = [each for each in suspects if (each.is_pickle and not allow.pickle) or (each.is_code and not allow.code)]
     shown = [
         f"{each.file} {each.fault}, which model.allow.{'code' if each.is_code and not allow.code else 'pickle'} refuses"
         for each in refused[:_SHOWN]

@@ -2,6 +2,8 @@
 
 import pickletools
 import re
+import struct
+import warnings
 import zlib
 from collections.abc import Iterator
 from typing import IO
@@ -15,6 +17,7 @@ _IDENTIFIER = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x5d\x00\x00", b"\x04\x22\x4d\x18")
 """gzip, bzip2, xz, lzma and lz4: joblib reads through them all, by their first bytes."""
 _NEWEST_PROTOCOL = 9
+_OPCODES = {each.code.encode("latin-1"): each for each in pickletools.opcodes}
 
 
 def is_pickle(stream: IO[bytes]) -> bool:
@@ -49,7 +52,7 @@ def find_named(content: bytes) -> set[str] | None:
                 texts.append(str(argument))
             elif opcode.name not in _MEMOS:
                 texts = []
-    except (ValueError, UnicodeDecodeError, IndexError):
+    except (ValueError, IndexError, OverflowError, MemoryError, struct.error):
         return None
     return found
 
@@ -67,16 +70,28 @@ def _is_zlib(head: bytes) -> bool:
 def _calls(stream: IO[bytes]) -> bool:
     """A broken end doesn't count: what stands before it was done by then."""
     has_name = False
-    try:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # texts that aren't pickles hold strange escapes
         for name, argument in _steps(stream):
             if name in _NAMES and (argument is None or all(map(_IDENTIFIER.fullmatch, str(argument).split(" ")))):
                 has_name = True
             if has_name and name in _CALLS:
                 return True
-    except (ValueError, UnicodeDecodeError, IndexError, OverflowError, MemoryError):
-        return False
     return False
 
 
 def _steps(stream: IO[bytes]) -> Iterator[tuple[str, object]]:
-    return ((opcode.name, argument) for opcode, argument, _ in pickletools.genops(stream))
+    """Yields the steps that unpickling would take until it ends or fails."""
+    while code := stream.read(1):
+        opcode = _OPCODES.get(code)
+        if opcode is None or opcode.name == "STOP":
+            return
+        try:
+            if opcode.name in ("INT", "LONG"):  # read as C reads them, which takes 0x10 where pickletools doesn't
+                text = stream.readline().strip().rstrip(b"L")
+                argument: object = int(text, 10 if text.lstrip(b"+-").isdigit() else 0)
+            else:
+                argument = opcode.arg.reader(stream) if opcode.arg else None
+        except (ValueError, IndexError, OverflowError, MemoryError, struct.error):
+            return
+        yield opcode.name, argument
