@@ -24,8 +24,8 @@ class Categories:
 
     by_position: Callable[[pd.DataFrame], dict[int, Sequence[Any]]]
     """Frame -> the categories of each column that has some, in the order of their codes."""
-    knows_others: bool
-    """Whether other values count as missing; else the booster itself is to refuse them."""
+    takes_others: bool
+    """Whether values that aren't among them are handed over too; else they are missing."""
     predict: Callable[[pd.DataFrame], Any] | None
     """Frame with categories -> what a booster without the scikit-learn interface gives."""
 
@@ -40,7 +40,7 @@ class Categories:
         return data.assign(**{str(name): values for name, values in coded.items()})
 
     def _with_others(self, column: "pd.Series[Any]", known: Sequence[Any]) -> list[Any]:
-        if self.knows_others:
+        if not self.takes_others:
             return list(known)
         return [*known, *(each for each in column.dropna().unique() if each not in known)]
 
@@ -81,7 +81,7 @@ def _of_lightgbm(booster: Any, stored: list[list[Any]], *, is_bare: bool) -> Cat
         )
         raise NotAProbabilityError(message)
 
-    return Categories(by_position, knows_others=True, predict=booster.predict if is_bare else None)
+    return Categories(by_position, takes_others=False, predict=booster.predict if is_bare else None)
 
 
 def _candidates(text: list[int], marked: list[int], stored: list[list[Any]]) -> Iterator[list[int]]:
@@ -110,4 +110,4 @@ def _of_xgboost(booster: Any, *, is_bare: bool) -> Categories:
     def predict(data: pd.DataFrame) -> Any:
         return booster.predict(importlib.import_module("xgboost").DMatrix(data, enable_categorical=True))
 
-    return Categories(lambda _: known, knows_others=False, predict=predict if is_bare else None)
+    return Categories(lambda _: known, takes_others=True, predict=predict if is_bare else None)

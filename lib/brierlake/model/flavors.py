@@ -113,18 +113,19 @@ def _known_classes(raw: Any, classes: Any) -> list[Any]:
     """Returns the classes of a model that answers one question."""
     known = [each.item() if isinstance(each, np.generic) else each for each in classes]
     is_listed = any(isinstance(each, (list, tuple, np.ndarray)) for each in known)
-    if is_listed or any(_is_multi_label(part) for part in parts(raw)):
-        raise multi_label_error(len(known))
+    count = len(known) if is_listed else max((_label_count(part, len(known)) for part in parts(raw)), default=1)
+    if count > 1 or is_listed:
+        raise multi_label_error(count)
     return known
 
 
-def _is_multi_label(part: Any) -> bool:
-    """Whether classes are numbers of labels, of which a row can have several."""
+def _label_count(part: Any, count: int) -> int:
+    """Returns how many labels a row can have at once, where classes are the numbers of labels."""
     if type(part).__module__.startswith("xgboost.") and hasattr(part, "get_booster"):
         learner = json.loads(part.get_booster().save_config())["learner"]
-        return int(learner["learner_model_param"].get("num_target", 1)) > 1
+        return int(learner["learner_model_param"].get("num_target", 1))
     kind = getattr(getattr(part, "_label_binarizer", None), "y_type_", "")
-    return getattr(part, "multilabel_", False) is True or str(kind).startswith("multilabel")
+    return count if getattr(part, "multilabel_", False) is True or str(kind).startswith("multilabel") else 1
 
 
 def _class_index(known: list[Any], positive_class: Label) -> int:
