@@ -224,6 +224,7 @@ def pt2() -> bytes:
         put("model.pt2", pt2()),
         put("model.keras", keras_of(module="keras.layers", class_name="Dense", config={"name": "lambda"})),
         put("model.weights.h5", b"\x89HDF\r\n\x1a\n\x00\x01"),
+        put("model.h5", b'\x89HDF\r\n\x1a\n{"module": "keras.layers", "class_name": "Dense", "module": "keras"}'),
         put("words.txt", "count\nmean\nand so on\n"),
         put("tabs.csv", "a;b\tc\n1;2\u00e4\n"),
         put("empty.bin", b""),
