@@ -47,6 +47,7 @@ def init(
         raise ConfigError.file_in_the_way(output)
     place = find_place(features, root=root, catalog=catalog, silver=silver)
     uri = _absolute(tracking_uri)
+    there = frozenset(os.environ)  # before MLflow, which sets its own address there
     say("Asking the registry")
     client = connect(MlflowConfig(tracking_uri=uri))
     say("Starting Spark")
@@ -68,7 +69,7 @@ def init(
         models=models,
         metric=choose_metric(fitting),
     )
-    return _write(choice, output, say=say)
+    return _write(choice, output, unset=[name for name in choice.variables if name not in there], say=say)
 
 
 def find_place(features: str, *, root: str | None, catalog: str | None, silver: str) -> Place:
@@ -136,11 +137,11 @@ def choose_metric(models: Sequence[ModelFindings]) -> str:
     return "brier" if "brier" in seen or not seen else named[0] if named else seen.most_common(1)[0][0]
 
 
-def _write(choice: Choice, output: str, *, say: Say) -> dict[str, Any]:
+def _write(choice: Choice, output: str, *, unset: Sequence[str], say: Say) -> dict[str, Any]:
     path = Path(output)
     with path.open("x", encoding="utf-8") as file:
         file.write(config_text(choice))
-    if unset := [name for name in choice.variables if name not in os.environ]:
+    if unset:
         say(f"Set {' and '.join(unset)} before you use it: an address with a password in it isn't written down")
     else:
         read_config(path)
