@@ -89,7 +89,8 @@ def group_rows(run: Run, task: Task) -> DataFrame:
         kind = rows.schema[labels.outcome].dataType
         rows = rows.withColumn(OUTCOME, outcome_code(column_of(labels.outcome), kind, labels))
     else:
-        keys = as_keys(rows, features) if task.rows <= _FEW_ROWS else None  # the labels of all time aren't gathered for one day's rows
+        # the labels of all time aren't gathered for one day's rows
+        keys = as_keys(rows, features) if task.rows <= _FEW_ROWS else None
         outcomes = read_outcomes(run.spark, task.labels, labels, features, as_of=task.as_of, keys=keys)
         rows = rows.transform(with_outcomes, outcomes, features)
     if diagnostics.cluster:

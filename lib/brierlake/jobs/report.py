@@ -12,6 +12,7 @@ from brierlake.errors import ConfigError, StorageError
 from brierlake.jobs.run import Run
 from brierlake.lakehouse.diagnostics import CHAMPION
 from brierlake.lakehouse.tables import Table, is_there, read_table
+from brierlake.names import column_of
 from brierlake.redaction import redacted_data
 from brierlake.report import COMPARED, Tables, render_page
 
@@ -144,7 +145,7 @@ def _issues(run: Run, *, has_issues: bool) -> pd.DataFrame:
     """One row an issue, most frequent first, with the keys of a few rows that have it."""
     if not has_issues or not is_there(run.spark, run.predictions):
         return pd.DataFrame({"issue": [], "n": [], "examples": []})
-    key = F.concat_ws(", ", *(F.col(name).cast("string") for name in run.config.features.key))
+    key = F.concat_ws(", ", *(column_of(name).cast("string") for name in run.config.features.key))
     rows = read_table(run.spark, run.predictions).where("issue IS NOT NULL").select("issue", key.alias("example"))
     counts = rows.groupBy("issue").agg(
         F.count("*").alias("n"), F.min("example").alias("first"), F.max("example").alias("last")

@@ -66,8 +66,8 @@ def _compare_types(
     """Columns to be widened, and what is said of those whose values wouldn't fit."""
     widened, faults = [], []
     for name, field in wanted.items():
-        if name not in there or there[name].dataType == field.dataType:
-            continue
+        if name not in there or there[name].dataType.simpleString() == field.dataType.simpleString():
+            continue  # what Delta gives back may say of an array's elements that they can be null
         if is_wider(field.dataType, there[name].dataType):
             widened.append(field)
         elif not is_wider(there[name].dataType, field.dataType):

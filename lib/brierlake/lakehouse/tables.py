@@ -18,6 +18,7 @@ from brierlake.config import LakehouseConfig
 from brierlake.errors import StorageError
 from brierlake.lakehouse.growth import Growth, find_growth
 from brierlake.names import column_of, quoted_name, quoted_text
+from brierlake.redaction import redacted
 from brierlake.schemas import FORMAT_VERSION, TableSpec
 
 _UNWRITABLE = re.compile(r"[ ,;{}()\n\t=]")
@@ -78,7 +79,7 @@ def reason_of(error: BaseException) -> str:
     lines = [
         line.strip() for line in str(error).splitlines() if line.strip() and not line.startswith("An error occurred")
     ]
-    return (lines[0] if lines else type(error).__name__)[:300]
+    return redacted(lines[0] if lines else type(error).__name__)[:300]
 
 
 def is_there(spark: SparkSession, table: Table) -> bool:

@@ -15,6 +15,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from brierlake.model.outputs import Floats
+from brierlake.redaction import redacted
 
 Texts = NDArray[np.object_]
 
@@ -109,7 +110,7 @@ def decode(coded: Column, *, known: Iterable[str]) -> tuple[Column, Column]:
     Args:
         known: Issues whose words are known; of others the kind of error is told.
     """
-    words = json.dumps({str(int(code_of(issue))): issue for issue in known})
+    words = json.dumps({str(int(code_of(issue))): redacted(issue) for issue in known})
     kinds = json.dumps([f"{RAISES}{error}; {_TOLD}" for error in _ERRORS])
     # literals by way of JSON: one for each word would be a call into the JVM for each
     found = F.try_element_at(F.from_json(F.lit(words), "map<string, string>"), coded.cast("long").cast("string"))

@@ -62,6 +62,7 @@ _SETTINGS: Final[Any] = {
     "figure.facecolor": "none",
     "figure.edgecolor": "none",
     "text.color": INK,
+    "text.parse_math": False,  # what users' values hold is text: $5_$10
     "xtick.color": GRID,
     "ytick.color": GRID,
     "xtick.labelcolor": MUTED,
