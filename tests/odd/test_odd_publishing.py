@@ -267,7 +267,7 @@ def test_a_held_window_is_judged_again_without_being_scored_again(world: World) 
     assert (again.status, again.checked) == ("held", None)
     accepted = score(audited(world, HOLDS).run(), scope=ALL, asked=Asked(is_accepted=True))
     assert (accepted.status, accepted.checked, accepted.is_accepted) == ("published", None, True)
-    assert set(predictions(world)["run_id"]) == {held.run_id}
+    assert set(predictions(world)["run_id"]) == {accepted.run_id}
     assert len(staged_rows(world)) == 0
     assert score(audited(world, HOLDS).run(), scope=ALL).status == "unchanged"
 

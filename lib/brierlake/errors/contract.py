@@ -133,6 +133,13 @@ class ContractError(BrierlakeError):
         )
 
     @classmethod
+    def changed_labels(cls, table: str) -> Self:
+        return cls(
+            f"Outcomes of {table} that the predictions carry are no longer what the table says, or are none of the "
+            "classes in labels.positive and labels.negative. Run score again with --force."
+        )
+
+    @classmethod
     def clusters_over_windows(cls, column: str, examples: Sequence[str]) -> Self:
         return cls(
             f"diagnostics.cluster is {column}, and some of its values reach over several windows, for example "

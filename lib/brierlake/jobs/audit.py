@@ -1,6 +1,7 @@
 """Write, audit, publish: predictions wait in a table of their own until the gates that need no label have passed."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -10,6 +11,7 @@ from pyspark.sql import functions as F
 
 from brierlake.brier import compute_cells, compute_metrics
 from brierlake.config import ReferenceWindow
+from brierlake.errors import StorageError
 from brierlake.jobs.gates import Breach, judge_gates, read_judged_past
 from brierlake.jobs.groups import with_groups
 from brierlake.jobs.plan import Plan
@@ -17,8 +19,8 @@ from brierlake.jobs.run import SETTLED, Run, run_id_at
 from brierlake.lakehouse.changes import read_changed_windows
 from brierlake.lakehouse.diagnostics import CHAMPION, read_cells
 from brierlake.lakehouse.labels import OUTCOME
-from brierlake.lakehouse.predictions import WindowState, find_stale
-from brierlake.lakehouse.staging import Owners, clear_staged, owned_condition, read_staged, read_staged_states
+from brierlake.lakehouse.predictions import WindowState, find_stale, remove_rows
+from brierlake.lakehouse.staging import Owners, owned_condition, read_staged, read_staged_states
 from brierlake.lakehouse.tables import is_there, local_frame, read_table, read_version
 from brierlake.lakehouse.windows import Window, filter_condition
 from brierlake.names import quoted_text
@@ -51,12 +53,22 @@ def find_staged(run: Run, plan: Plan) -> Staged:
     """Returns the newest staged rows of each stale window that are as the plan would make them."""
     version = read_version(run.spark, run.staged)
     states = read_staged_states(run.spark, run.staged, windows=plan.stale, version=version)
-    judge = _judge_of(run, plan, [state for each in states.values() for state in each])
+    all_of = [state for each in states.values() for state in each]
+    judge, bad = _judge_of(run, plan, all_of), _find_bad(all_of, share=run.config.scoring.max_issue_share)
     owners = {
-        window: next((state.run_id for state in found if judge(window, state)), None)
+        window: next((state.run_id for state in found if state.run_id not in bad and judge(window, state)), None)
         for window, found in states.items()
     }
     return Staged({window: owner for window, owner in owners.items() if owner is not None}, version)
+
+
+def _find_bad(states: Iterable[WindowState], *, share: float) -> set[str]:
+    """Runs that staged too many rows without a probability, and were killed before they could take them out again."""
+    rows, issues = Counter[str](), Counter[str]()
+    for state in states:
+        rows[state.run_id] += state.rows
+        issues[state.run_id] += state.issues
+    return {run_id for run_id, n in issues.items() if n > share * rows[run_id]}
 
 
 def _judge_of(run: Run, plan: Plan, states: Sequence[WindowState]) -> Callable[[Window, WindowState], bool]:
@@ -96,7 +108,10 @@ def clear_published(run: Run, staged: Staged, windows: Collection[Window]) -> No
     settled = run_id_at(run.started_at - SETTLED)
     left = f"({filter_condition(windows)} AND run_id < {quoted_text(settled)})"
     where = f"{owned_condition(staged.of(windows))} OR {left}"
-    clear_staged(run.spark, run.staged, where=where, tag=f"{run.run_id}:cleared")
+    try:
+        remove_rows(run.spark, run.staged, where=where, tag=f"{run.run_id}:cleared")
+    except StorageError as error:  # what is published is published; the next run's rows stand beside these
+        run.say(f"Published rows stay in the staging table: {error}")
 
 
 def _label_free_metrics(run: Run, plan: Plan, staged: Staged) -> list[Mapping[str, Any]]:

@@ -9,7 +9,7 @@ from brierlake.jobs.compare import compare
 from brierlake.jobs.diagnose import Diagnosis, diagnose_windows
 from brierlake.jobs.plan import Plan, compared
 from brierlake.jobs.recipe import compute_recipe, former_recipes
-from brierlake.jobs.recovery import recover
+from brierlake.jobs.recovery import pay_debts, recover
 from brierlake.jobs.run import Run, record_failure, start_run
 from brierlake.jobs.score import Scored, record_scored, record_unfinished, score_into, scored_of
 from brierlake.lakehouse.diagnostics import CHALLENGER
@@ -90,6 +90,7 @@ def _publish(run: Run, plan: Plan) -> Scored:
 def _finish(run: Run, scored: Scored) -> Challenge:
     plan = scored.plan
     diagnosis = _diagnose(run, Scope() if plan.scope.is_incremental else plan.scope)
+    comparison = compare(run)
     if scored.status == "published":
         record_scored(run, replace(scored, diagnosis=diagnosis), action="challenge", table=run.challengers)
     return Challenge(
@@ -97,7 +98,7 @@ def _finish(run: Run, scored: Scored) -> Challenge:
         model_name=plan.resolution.model_name,
         model_version=plan.resolution.model_version,
         windows=len(plan.stale),
-        comparison=compare(run),
+        comparison=comparison,
     )
 
 
@@ -109,7 +110,8 @@ def _plan(run: Run, champion: Plan, resolution: Resolution) -> Plan:
         recipe=compute_recipe(run.config, resolution=resolution, pin=champion.pin),
         former_recipes=former_recipes(run.config, resolution=resolution, pin=champion.pin),
     )
-    plan = recover(run, compared(run, plan, run.challengers), run.challengers, action="challenge")
+    settled = pay_debts(run, run.challengers)
+    plan = recover(run, compared(run, plan, run.challengers), run.challengers, settled=settled, action="challenge")
     kept = set(plan.emptied) - set(champion.emptied)
     return replace(plan, stale=tuple(each for each in plan.stale if each not in kept))
 

@@ -14,7 +14,7 @@ from brierlake.jobs.pooling import pool_figures
 from brierlake.jobs.recipe import compute_diagnostics_recipe
 from brierlake.jobs.run import Run, record_failure, record_run
 from brierlake.jobs.task import Task
-from brierlake.jobs.touched import find_touched
+from brierlake.jobs.touched import find_strange, find_touched
 from brierlake.lakehouse.diagnostics import CHAMPION, Figures, Made, find_made, read_published
 from brierlake.lakehouse.label_checks import validate_label_types
 from brierlake.lakehouse.labels import LabelCounts, count_labels
@@ -227,9 +227,10 @@ def _find_task(
 ) -> tuple[Task, Mapping[str, int]]:
     """Returns what is to be recomputed, and for how many windows each reason holds."""
     recipe, labels_id = compute_diagnostics_recipe(run.config), pin.table_id if pin else None
-    others = {window: _strangeness(each, recipe=recipe, labels_id=labels_id) for window, each in made.items()}
+    others = find_strange(made, recipe=recipe, labels_id=labels_id)
     # sums of several windows mean nothing where some are by other settings, or other labels: all are made anew
-    scope = Scope() if any(others.values()) else scope
+    if any(others.values()):
+        scope, states = Scope(), None
     if states is None or whole_months(scope) != scope:
         states = read_window_states(run.spark, predictions, scope=whole_months(scope))
     suspects = {window for window in {*states, *made} if scope.has(window)}
@@ -254,16 +255,8 @@ def _find_task(
     return task, Counter(reason for reason in reasons.values() if reason)
 
 
-PREDICTIONS, LABELS, SETTINGS, LABELS_TABLE, FORCED = (
-    *("predictions changed", "labels changed", "settings changed", "another labels table", "as --force asks"),
-)
-"""Why windows are diagnosed again."""
-
-
-def _strangeness(made: Made, *, recipe: str, labels_id: str | None) -> str | None:
-    if made.recipe != recipe:
-        return SETTINGS
-    return LABELS_TABLE if made.labels_id != labels_id else None
+PREDICTIONS, LABELS, FORCED = "predictions changed", "labels changed", "as --force asks"
+"""Why windows are diagnosed again; see `find_strange` for more."""
 
 
 def _reason(before: Made | None, state: WindowState | None, strangeness: str | None) -> str | None:

@@ -18,7 +18,7 @@ from brierlake.brier import (
     metrics_schema,
     squared_error,
 )
-from brierlake.errors import StorageError
+from brierlake.errors import ContractError, StorageError
 from brierlake.jobs.checks import validate_clusters
 from brierlake.jobs.groups import (
     CLUSTER,
@@ -201,6 +201,7 @@ def refuse_outcomes(run: Run, task: Task) -> None:
         rows = read_table(run.spark, task.predictions).where(filter_condition(task.read))
         keys = as_keys(rows, features)
         validate_label_values(run.spark, task.labels, labels, features, keys=keys, is_few=True, as_of=task.as_of)
+        raise ContractError.changed_labels(task.labels.table.name)
 
 
 def refuse_split_clusters(run: Run, task: Task) -> None:

@@ -33,8 +33,8 @@ class Plan:
     states: Mapping[Window, WindowState]
     """What the windows of the scope hold in the predictions now."""
     stale: tuple[Window, ...]
-    changed_at: Mapping[Window, int] | None = None
-    """Version of the features that changed each window last, since the oldest state; null: nobody can tell."""
+    feed: Mapping[Window, int] | None = None
+    """Version of the features that changed each window of an incremental scope last; null: not incremental."""
 
     @property
     def recipes(self) -> tuple[str, ...]:
@@ -80,7 +80,7 @@ def make_plan(run: Run, *, scope: Scope, is_forced: bool, is_empty_allowed: bool
     run.say(f"Chose {resolution.model_name} version {resolution.model_version}; comparing windows")
     pin = pin_table(run.spark, run.silver(config.features.table), setting="features.table")
     features = read_features(run.spark, pin, config.features)
-    scope = _settled(run, scope, pin)
+    scope, feed = _settled(run, scope, pin)
     in_scope = features.transform(filter_scope, config.features, scope=scope, pin=pin)
     rows_by_window = count_windows(in_scope, table=pin.table.name)
     if not rows_by_window and not is_empty_allowed and not _is_emptied_in_part(features, scope):
@@ -96,10 +96,11 @@ def make_plan(run: Run, *, scope: Scope, is_forced: bool, is_empty_allowed: bool
         rows_by_window=rows_by_window,
         states={},
         stale=(),
+        feed=feed,
     )
     plan = compared(run, plan, run.predictions, is_forced=is_forced)
     if not is_empty_allowed:
-        _validate_kept(run, plan)
+        validate_kept(run, plan)
     return plan
 
 
@@ -121,7 +122,7 @@ def compared(run: Run, plan: Plan, table: Table, *, is_forced: bool = False) -> 
         changed_at=changed_at,
         former_recipes=plan.former_recipes,
     )
-    return replace(plan, states=states, stale=tuple(stale), changed_at=changed_at)
+    return replace(plan, states=states, stale=tuple(stale))
 
 
 def with_stale(plan: Plan, windows: Collection[Window]) -> Plan:
@@ -130,7 +131,7 @@ def with_stale(plan: Plan, windows: Collection[Window]) -> Plan:
     return replace(plan, stale=tuple(sorted(stale, key=lambda window: (window is None, window or date.min))))
 
 
-def _validate_kept(run: Run, plan: Plan) -> None:
+def validate_kept(run: Run, plan: Plan) -> None:
     """Raises where published windows would be emptied because the features don't hold them any more.
 
     Rows that were deleted one by one are meant to go, and an incremental run lets them: its change feed says so.
@@ -139,7 +140,7 @@ def _validate_kept(run: Run, plan: Plan) -> None:
     emptied = plan.emptied
     if emptied and plan.scope.touched is not None:
         rewrites = read_whole_rewrites(run.spark, plan.pin.table)
-        changed = plan.changed_at or {}
+        changed = plan.feed or {}
         emptied = tuple(each for each in emptied if changed.get(each) is None or changed[each] in rewrites)
     if emptied:
         shown = [str(each or "no time") for each in emptied]
@@ -151,15 +152,15 @@ def _is_emptied_in_part(features: DataFrame, scope: Scope) -> bool:
     return scope.touched is not None and (not scope.touched or not features.limit(1).isEmpty())
 
 
-def _settled(run: Run, scope: Scope, pin: Pin) -> Scope:
+def _settled(run: Run, scope: Scope, pin: Pin) -> tuple[Scope, Mapping[Window, int] | None]:
     """Gives an incremental scope its windows: those that changed since all windows were last known to be current."""
     if not scope.is_incremental:
-        return scope
+        return scope, None
     if not has_change_feed(run.spark, pin.table):
         raise ContractError.no_change_feed(pin.table.name, pin.table.sql)
     since = read_last_complete(run.spark, run.runs, job=run.config.job, features_id=pin.table_id)
     changed = read_changed_windows(run.spark, pin, run.config.features, since=since) if since is not None else None
     if changed is None:
         run.say("No complete run to go on from, or the change feed doesn't reach back to it: comparing all windows")
-        return scope
-    return replace(scope, touched=frozenset(changed))
+        return scope, None
+    return replace(scope, touched=frozenset(changed)), changed

@@ -6,7 +6,7 @@ from typing import Any
 
 from brierlake.jobs.plan import Plan, compared, with_stale
 from brierlake.jobs.run import SETTLED, Run, record_runs, started_at
-from brierlake.lakehouse.ledger import read_recorded
+from brierlake.lakehouse.ledger import PUBLISHED, read_settled
 from brierlake.lakehouse.predictions import read_run_facts, read_window_states
 from brierlake.lakehouse.restoring import GoneError, put_back
 from brierlake.lakehouse.tables import Table, is_there, read_commits
@@ -16,62 +16,78 @@ Facts = Mapping[str, Any]
 """What is known of one run, under the names of the runs table; or a row of a table's history."""
 
 _HISTORY, _LATEST = 1000, 100
-"""Commits that are looked at for those of interrupted runs, and in which a run of some windows looks for them."""
-PUBLISHED = "published"
-"""Status in the ledger."""
+"""Commits in which those of runs without a record are looked for, and those in which each run looks for debts."""
 
 
-def recover(run: Run, plan: Plan, table: Table, *, action: str, is_forced: bool = False) -> Plan:
-    """Puts back or records what runs without a record published, and returns the plan as it is afterwards.
+def pay_debts(run: Run, table: Table) -> frozenset[str]:
+    """Puts back what the latest runs owe, before anything else is looked at; returns those that owe nothing.
 
     A run owes what it published while too many of its rows have no probability, and the ledger doesn't say that it
-    was published: it was killed before it could judge, or couldn't put back. Where what was there before is gone, the
-    windows are scored again.
+    was published: it was killed before it could judge, or couldn't put back.
 
     Raises:
         StorageError: It can't be put back now either.
     """
     if not is_there(run.spark, table):
-        return plan
-    ids = _find_ids(run, plan, table)
-    recorded = read_recorded(run.spark, run.runs, run_ids=ids) if ids else {}
-    suspects = [each for each in ids if PUBLISHED not in recorded.get(each, ())]
+        return frozenset()
+    commits = read_commits(run.spark, table, most=_LATEST)
+    put_back_ones = {commit["told"].get("put_back") for commit in commits.values()}
+    ids = {each for each, commit in commits.items() if "put_back" not in commit["told"]} - put_back_ones
+    settled = read_settled(run.spark, run.runs, run_ids=ids)
+    if suspects := ids - settled:
+        _pay_all(run, table, read_run_facts(run.spark, table, run_ids=suspects), commits)
+    return settled
+
+
+def recover(
+    run: Run, plan: Plan, table: Table, *, settled: frozenset[str], action: str, is_forced: bool = False
+) -> Plan:
+    """Puts back or records what runs without a record published, and returns the plan as it is afterwards.
+
+    Where what was there before is gone, the windows are scored again.
+
+    Args:
+        settled: Runs that are known to owe nothing, from `pay_debts`.
+
+    Raises:
+        StorageError: It can't be put back now either.
+    """
+    held = {state.run_id for state in plan.states.values() if not state.is_mixed} - settled
+    suspects = held - read_settled(run.spark, run.runs, run_ids=held)
     if not suspects:
         return plan
     commits = read_commits(run.spark, table, most=_HISTORY)
     facts = read_run_facts(run.spark, table, run_ids=suspects)
-    owed = {each["run_id"] for each in facts if _is_owed(run, each, commits.get(each["run_id"]))}
-    lost = [window for owner in sorted(owed) for window in _pay(run, table, owner, commits[owner])]
+    owed, lost = _pay_all(run, table, facts, commits)
     if owed:
-        plan = compared(run, plan, table, is_forced=is_forced)
-        plan = with_stale(plan, [each for each in lost if plan.scope.has(each)])
-    killed = [each for each in facts if each["run_id"] not in {*owed, *recorded}]
+        plan = with_stale(
+            compared(run, plan, table, is_forced=is_forced), [each for each in lost if plan.scope.has(each)]
+        )
+    killed = [each for each in facts if each["run_id"] not in owed]
     _record(run, killed, commits, table=table, action=action)
     return plan
 
 
-def _find_ids(run: Run, plan: Plan, table: Table) -> list[str]:
-    """Runs whose rows the windows of the scope hold; where it isn't all windows, those of the latest commits too."""
-    ids = {state.run_id for state in plan.states.values() if not state.is_mixed}
-    if not plan.scope.is_full:
-        commits = read_commits(run.spark, table, most=_LATEST)
-        ids |= {run_id for run_id, commit in commits.items() if "put_back" not in commit["told"]}
-    return sorted(ids)
+def _pay_all(
+    run: Run, table: Table, facts: Iterable[Facts], commits: Mapping[str, Facts]
+) -> tuple[frozenset[str], list[Window]]:
+    """Puts back what these runs owe; returns those that owed, and the windows where it can't be done any more."""
+    share = run.config.scoring.max_issue_share
+    owed = sorted(each["run_id"] for each in facts if each["rows_with_issue"] > share * each["rows_in"])
+    return frozenset(owed), [window for owner in owed for window in _pay(run, table, owner, commits.get(owner))]
 
 
-def _is_owed(run: Run, facts: Facts, commit: Facts | None) -> bool:
-    return commit is not None and facts["rows_with_issue"] > run.config.scoring.max_issue_share * facts["rows_in"]
-
-
-def _pay(run: Run, table: Table, owner: str, commit: Facts) -> Collection[Window]:
-    """Puts back what a run published; returns the windows where that can't be done any more."""
+def _pay(run: Run, table: Table, owner: str, commit: Facts | None) -> Collection[Window]:
+    """Puts back what a run published; returns the windows where nobody knows any more what was there."""
     states = read_window_states(run.spark, table, scope=Scope())
     windows = [window for window, state in states.items() if state.run_id == owner and not state.is_mixed]
     run.say(f"Run {owner} published too many rows without a probability: putting back what was there")
+    if commit is None:
+        return windows
     try:
         put_back(run.spark, table, windows=windows, owner=owner, version=commit["version"] - 1, run_id=run.run_id)
     except GoneError as error:
-        run.say(f"{error}; scoring {len(windows):,} windows again")
+        run.say(f"{error}; the {len(windows):,} windows are scored again when their turn comes")
         return windows
     return ()
 
@@ -87,7 +103,7 @@ def _record(run: Run, interrupted: Iterable[Facts], commits: Mapping[str, Facts]
             {
                 **facts,
                 "action": action,
-                "status": "published",
+                "status": PUBLISHED,
                 "exit_code": 0,
                 "started_at": started_at(facts["run_id"]),
                 "model_digest": commit["told"].get("model_digest") if commit else None,

@@ -7,21 +7,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pyspark.sql import functions as F
+
 from brierlake.errors import BrierlakeError, GateError, StorageError
 from brierlake.jobs.audit import Staged, audit, clear_published, find_staged
 from brierlake.jobs.checks import check_labels
 from brierlake.jobs.diagnose import Diagnosis, diagnose_windows
 from brierlake.jobs.gates import Breach, gate_facts, judge_published
-from brierlake.jobs.plan import Plan, make_plan
+from brierlake.jobs.plan import Plan, make_plan, validate_kept
 from brierlake.jobs.predict import Checked, build_predictions, check_model, explain_issues
 from brierlake.jobs.progress import watched
 from brierlake.jobs.publish import Published, publish, validate_issues
-from brierlake.jobs.recovery import recover
+from brierlake.jobs.recovery import pay_debts, recover
 from brierlake.jobs.run import Run, make_table, record_failure, record_run
 from brierlake.lakehouse.ledger import append_records
-from brierlake.lakehouse.predictions import Commit, Issue, read_issues, spec_for
-from brierlake.lakehouse.staging import clear_staged, owned_condition, read_staged, stage_predictions
-from brierlake.lakehouse.tables import STORAGE_FAULTS, Table, read_version, reason_of
+from brierlake.lakehouse.predictions import Commit, Issue, read_issues, remove_rows, spec_for
+from brierlake.lakehouse.staging import owned_condition, read_staged, stage_predictions
+from brierlake.lakehouse.tables import STORAGE_FAULTS, Table, reason_of
 from brierlake.lakehouse.windows import Scope, Window
 from brierlake.model import is_vague
 from brierlake.schemas import CANDIDATES
@@ -82,8 +84,11 @@ def score(run: Run, *, scope: Scope, asked: Asked = Asked()) -> Scored:
         StorageError: A table can't be read or written, or other jobs kept writing the same windows.
     """
     try:
+        settled = pay_debts(run, run.predictions)
         plan = make_plan(run, scope=scope, is_forced=asked.is_forced, is_empty_allowed=asked.is_empty_allowed)
-        plan = recover(run, plan, run.predictions, action="score", is_forced=asked.is_forced)
+        plan = recover(run, plan, run.predictions, settled=settled, action="score", is_forced=asked.is_forced)
+        if not asked.is_empty_allowed:
+            validate_kept(run, plan)
         scored = Scored(run_id=run.run_id, status="unchanged", plan=plan)
         if plan.stale:
             check_labels(run, plan)
@@ -100,9 +105,7 @@ def score(run: Run, *, scope: Scope, asked: Asked = Asked()) -> Scored:
 
 def _finish(run: Run, scored: Scored, *, scope: Scope) -> Scored:
     """Diagnoses, judges and records what was published."""
-    # what was staged by an earlier run keeps that run's id: such windows are looked at
-    is_known = not scope.is_incremental and (scored.status == "unchanged" or run.config.publish == "direct")
-    known = scored.plan.states_after(run.run_id) if is_known else None
+    known = None if scope.is_incremental else scored.plan.states_after(run.run_id)
     # labels of other windows may have landed: an incremental run looks at them all
     whole = Scope() if scope.is_incremental else scope
     diagnosis = diagnose_windows(run, scope=whole, states=known, features=scored.plan.pin)
@@ -120,7 +123,7 @@ def record_unfinished(run: Run, scored: Scored, error: Exception, *, action: str
 
     Where nothing was published, the failure is recorded as any other.
     """
-    if scored.status not in ("published", "held"):
+    if scored.commit is None:
         if isinstance(error, BrierlakeError):
             record_failure(run, action=action, error=error)
         return
@@ -145,15 +148,16 @@ def _publish_audited(run: Run, plan: Plan, *, asked: Asked) -> Scored:
     lacking = replace(plan, stale=_lacking(plan, there))
     staged, known, checked = there, dict[str, Issue](), None
     if lacking.stale:
-        known, checked = stage(run, lacking)
+        version, known, checked = stage(run, lacking)
         owners = {**there.owners, **dict.fromkeys(lacking.stale, run.run_id)}
-        staged = Staged(owners, read_version(run.spark, run.staged))
+        staged = Staged(owners, version)
     audited = audit(run, plan, staged, is_accepted=asked.is_accepted)
     passed = replace(plan, stale=audited.passed)
     published = Published(plan=passed, commit=None, issues={})
     if passed.stale:
         chosen = staged.of(passed.stale)
         rows = read_staged(run.spark, run.staged, chosen, version=staged.version)
+        rows = rows.withColumn("run_id", F.lit(run.run_id))  # who publishes can put back; the commit names who scored
         told = {"model_digest": checked and checked.digest, "staged_by": sorted(set(chosen.values()))}
         published = publish(run, passed, rows, run.predictions, told=told, explain=partial(_with_examples, known))
         clear_published(run, staged, passed.stale)
@@ -198,8 +202,11 @@ def score_into(run: Run, plan: Plan, table: Table) -> tuple[Published, Checked]:
         return publish(run, plan, predictions, table, told=told, explain=explain), checked
 
 
-def stage(run: Run, plan: Plan) -> tuple[dict[str, Issue], Checked]:
+def stage(run: Run, plan: Plan) -> tuple[int, dict[str, Issue], Checked]:
     """Scores the plan's stale windows into the staging table, beside what other runs have there.
+
+    Returns:
+        The table's version with them, their issues, and the model as it was checked.
 
     Raises:
         GateError: Too many rows have no probability; they are taken out again.
@@ -221,9 +228,9 @@ def stage(run: Run, plan: Plan) -> tuple[dict[str, Issue], Checked]:
         run,
         issues,
         rows=commit.rows,
-        undo=lambda: clear_staged(run.spark, run.staged, where=where, tag=f"{run.run_id}:cleared"),
+        undo=lambda: remove_rows(run.spark, run.staged, where=where, tag=f"{run.run_id}:cleared"),
     )
-    return dict(issues), checked
+    return commit.version, dict(issues), checked
 
 
 def _judged(run: Run, scored: Scored) -> Scored:

@@ -40,6 +40,21 @@ def find_touched(run: Run, pin: Pin | None, made: Mapping[Window, Made], *, pred
     return {window for window, last in touched.items() if _is_newer(last, read[window])}
 
 
+SETTINGS, LABELS_TABLE = "settings changed", "another labels table"
+"""Why nothing that was judged can stay, nor be added to what is judged now."""
+
+
+def find_strange(made: Mapping[Window, Made], *, recipe: str, labels_id: str | None) -> Mapping[Window, str | None]:
+    """Returns of each window why its figures are by other settings, or by another labels table; null: they are not."""
+
+    def reason(each: Made) -> str | None:
+        if each.recipe != recipe:
+            return SETTINGS
+        return LABELS_TABLE if each.labels_id != labels_id else None
+
+    return {window: reason(each) for window, each in made.items()}
+
+
 def _is_newer(last: tuple[int, datetime | None], before: Made) -> bool:
     version, known_at = last
     is_changed = before.labels_version is None or version > before.labels_version

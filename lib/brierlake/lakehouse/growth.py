@@ -33,7 +33,8 @@ class Growth:
 def find_growth(found: T.StructType, spec: TableSpec, *, is_ours: bool) -> Growth:
     """Compares what is there with what is wanted.
 
-    New nullable columns and wider types fit in; columns that were carried once may stay. A column that is wider than
+    New nullable columns and wider types fit in, but for a part of the key, which earlier rows wouldn't have; columns
+    that were carried once may stay. A column that is wider than
     what is wanted takes it as it is.
 
     Args:
@@ -43,7 +44,8 @@ def find_growth(found: T.StructType, spec: TableSpec, *, is_ours: bool) -> Growt
     missing = [each for name, each in wanted.items() if name not in there]
     extra = [_extra(each) for name, each in there.items() if name not in wanted and not _may_stay(each)]
     widened, narrow = _compare_types(there, wanted)
-    if extra or narrow or not all(each.nullable and is_ours for each in missing):
+    can_be_added = all(each.nullable and is_ours and each.name not in spec.key for each in missing)
+    if extra or narrow or not can_be_added:
         return Growth(faults=(*map(_lacking, missing), *extra, *narrow))
     return Growth(tuple(missing), tuple(widened))
 

@@ -38,6 +38,7 @@ def validate_label_types(
         pin.table.name,
         _key(labels, features),
     )
+    validate_columns(keyed.fieldNames(), features.key, table="predictions", asked_by="features.key")
     wanted = [*key, labels.outcome, labels.known_at]
     validate_columns(schema.fieldNames(), wanted, table=table, asked_by="the config's `labels` section")
     pairs = zip(features.key, key, strict=True)
@@ -96,9 +97,7 @@ def validate_label_values(
         keys: From `as_keys`, those that count.
         is_few: Whether there are few of them, so that the labels of all time needn't be gathered.
     """
-    _validate_classes(spark, pin, labels, features, keys=keys)
-    if labels.table is None:
-        return  # a row of the features has one outcome
+    validate_classes(spark, pin, labels, features, keys=keys, as_of=as_of)
     outcomes = read_outcomes(spark, pin, labels, features, as_of=as_of, keys=keys if is_few else None)
     odd = outcomes.where(column_of(OUTCOME) == CONFLICTING)
     if not odd.agg(F.count(F.lit(1))).collect()[0][0]:
@@ -117,9 +116,16 @@ def _text(keyed: DataFrame, features: FeaturesConfig) -> Column:
     return key_text(keyed.schema, features.key, columns=key_names(features)).alias(_KEY)
 
 
-def _validate_classes(
-    spark: SparkSession, pin: Pin, labels: LabelsConfig, features: FeaturesConfig, *, keys: DataFrame
+def validate_classes(
+    spark: SparkSession,
+    pin: Pin,
+    labels: LabelsConfig,
+    features: FeaturesConfig,
+    *,
+    keys: DataFrame,
+    as_of: datetime,
 ) -> None:
+    """Raises ContractError with examples where keys that count have a class that nobody named."""
     rows = read_table(spark, pin.table, version=pin.version)
     kind = rows.schema[labels.outcome].dataType
     strange = rows.where(outcome_code(column_of(labels.outcome), kind, labels) == UNKNOWN)
@@ -127,7 +133,10 @@ def _validate_classes(
         return
     value = column_of(labels.outcome).alias(_VALUE)
     ours = as_keys(strange, features, value, key=_key(labels, features))
-    ours = ours.join(keys, on=key_names(features), how="left_semi")
+    # a class that a later label has put right, or that counts for nobody, is no fault
+    outcomes = read_outcomes(spark, pin, labels, features, as_of=as_of, keys=keys)
+    judged = outcomes.where(column_of(OUTCOME) == UNKNOWN).drop(OUTCOME)
+    ours = ours.join(judged, on=key_names(features), how="left_semi")
     counted = ours.groupBy(_VALUE).agg(F.count(F.lit(1)).alias(_ROWS), F.min(_text(ours, features)).alias(_KEY))
     found = counted.orderBy(F.desc(_ROWS), _VALUE).limit(_SHOWN_VALUES).collect()
     if found:

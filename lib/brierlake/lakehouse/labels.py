@@ -15,6 +15,7 @@ from brierlake.lakehouse.classes import outcome_code
 from brierlake.lakehouse.tables import STORAGE_FAULTS, Pin, read_table
 from brierlake.lakehouse.windows import Window
 from brierlake.names import column_of, internal
+from brierlake.times import micros_of
 
 OUTCOME = internal("outcome")
 """Column that holds 1, 0, null (not known yet, or known no more), UNKNOWN or CONFLICTING."""
@@ -29,7 +30,6 @@ _IS_SEVERAL = internal("is_several")
 _NO_DAY = "1000-01-01"
 _NO_MOMENT = -(10**18)
 """Microseconds long before any time; four times as many fit into 64 bits."""
-_DAY_MICROS = 86_400_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -92,7 +92,7 @@ def read_known_labels(
     known_at = known_micros(rows.schema, labels)
     known = as_keys(rows, features, code.alias(OUTCOME), known_at.alias(KNOWN_AT), key=labels.key)
     is_told = column_of(OUTCOME).isNotNull() | column_of(KNOWN_AT).isNotNull()
-    is_known = column_of(KNOWN_AT).isNull() | (column_of(KNOWN_AT) <= F.lit(micros_of(as_of)))
+    is_known = column_of(KNOWN_AT).isNull() | (column_of(KNOWN_AT) <= F.lit(as_micros(as_of)))
     return known.where(is_told & is_known)
 
 
@@ -100,15 +100,10 @@ def known_micros(schema: T.StructType, labels: LabelsConfig) -> Column:
     """Since when each label is known, in microseconds since 1970; a time without zone is taken as UTC."""
     if labels.known_at is None:
         return F.lit(None).cast("long")
-    column, kind = column_of(labels.known_at), schema[labels.known_at].dataType
-    if isinstance(kind, T.DateType):
-        return F.unix_date(column).cast("long") * F.lit(_DAY_MICROS)
-    if isinstance(kind, T.TimestampNTZType):
-        return F.timestamp_diff("MICROSECOND", F.lit("1970-01-01").cast("timestamp_ntz"), column)
-    return F.unix_micros(column)
+    return micros_of(column_of(labels.known_at), schema[labels.known_at].dataType)
 
 
-def micros_of(moment: datetime) -> int:
+def as_micros(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
@@ -218,7 +213,7 @@ def _touched(
     if labels.known_at:
         rows = read_table(spark, pin.table, version=pin.version)
         known_at = known_micros(rows.schema, labels)
-        later = rows.where((known_at > F.lit(micros_of(since))) & (known_at <= F.lit(micros_of(as_of))))
+        later = rows.where((known_at > F.lit(as_micros(since))) & (known_at <= F.lit(as_micros(as_of))))
         if is_changed or not later.isEmpty():
             none = F.lit(-1).cast("long").alias(_VERSION)
             yield as_keys(later, features, none, known_at.alias(KNOWN_AT), key=labels.key)

@@ -3,13 +3,16 @@
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from pyspark.sql import Row, SparkSession
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from brierlake.lakehouse.tables import Table, append_rows, create_table, is_there, local_frame, read_table
 from brierlake.lakehouse.windows import FULL, INCREMENTAL
 from brierlake.redaction import redacted_record
 from brierlake.schemas import TableSpec
+
+PUBLISHED = "published"
+"""Status of a run whose predictions are public."""
 
 
 def append_records(spark: SparkSession, table: Table, spec: TableSpec, records: Iterable[Mapping[str, Any]]) -> None:
@@ -19,16 +22,13 @@ def append_records(spark: SparkSession, table: Table, spec: TableSpec, records: 
     append_rows(local_frame(spark, told, spec.schema).coalesce(1), table)
 
 
-def read_recorded(spark: SparkSession, table: Table, *, run_ids: Collection[str]) -> Mapping[str, frozenset[str]]:
-    """Returns those of the run ids that the ledger holds, each with the statuses that it is recorded with."""
-    if not is_there(spark, table):
-        return {}
-    rows = read_table(spark, table).where(F.col("run_id").isin(*run_ids)).select("run_id", "status").collect()
-    return {each: frozenset(row["status"] for row in rows if row["run_id"] == each) for each in run_ids_of(rows)}
-
-
-def run_ids_of(rows: Iterable[Row]) -> set[str]:
-    return {row["run_id"] for row in rows}
+def read_settled(spark: SparkSession, table: Table, *, run_ids: Collection[str]) -> frozenset[str]:
+    """Returns those of the run ids that the ledger says have published."""
+    if not run_ids or not is_there(spark, table):
+        return frozenset()
+    is_settled = (F.col("status") == PUBLISHED) | F.col("predictions_version").isNotNull()
+    rows = read_table(spark, table).where(F.col("run_id").isin(*run_ids) & is_settled).select("run_id").collect()
+    return frozenset(row["run_id"] for row in rows)
 
 
 def read_last_complete(spark: SparkSession, table: Table, *, job: str, features_id: str) -> int | None:
@@ -42,7 +42,7 @@ def read_last_complete(spark: SparkSession, table: Table, *, job: str, features_
     runs = read_table(spark, table).where(
         (F.col("job") == job)
         & (F.col("action") == "score")
-        & (F.col("status") == "published")
+        & (F.col("status") == PUBLISHED)
         & F.col("scope").isin(FULL, INCREMENTAL)
         & (F.col("features_id") == features_id)
     )

@@ -29,6 +29,7 @@ from brierlake.names import column_of
 from brierlake.schemas import TableSpec, predictions_spec
 
 _EXAMPLES = 3
+_REMOVALS = 5
 
 
 @dataclass(frozen=True)
@@ -237,3 +238,20 @@ def read_issues(
         .orderBy(F.desc("n"), "issue")
     )
     return {row["issue"]: Issue(int(row["n"]), tuple(row["examples"])) for row in counted.collect()}
+
+
+def remove_rows(spark: SparkSession, table: Table, *, where: str, tag: str) -> None:
+    """Removes rows that are published, or that nobody may publish.
+
+    Raises:
+        StorageError: The write failed, or others kept writing.
+    """
+    for _ in range(_REMOVALS):
+        try:
+            replace_rows(read_table(spark, table).limit(0), table, where=where, tag=tag)
+        except STORAGE_FAULTS as error:
+            if is_conflict(error):
+                continue
+            raise StorageError.failed("remove rows of", table.name, reason_of(error)) from error
+        return
+    raise StorageError.conflict(table.name, _REMOVALS)

@@ -7,7 +7,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from brierlake.errors import StorageError
-from brierlake.lakehouse.predictions import is_conflict
+from brierlake.lakehouse.predictions import is_conflict, remove_rows
 from brierlake.lakehouse.tables import (
     STORAGE_FAULTS,
     Table,
@@ -116,5 +116,4 @@ def _clear_raced(
         return
     raced = frozenset(held) - _held_by(spark, table, held, owner=owner, version=commit["readVersion"])
     if raced:
-        nothing = read_table(spark, table).limit(0)
-        replace_rows(nothing, table, where=f"{filter_condition(raced)} AND {_is_of(former)}", tag=f"{tag}-cleared")
+        remove_rows(spark, table, where=f"{filter_condition(raced)} AND {_is_of(former)}", tag=f"{tag}-cleared")

@@ -9,17 +9,14 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from brierlake.errors import StorageError
-from brierlake.lakehouse.predictions import Commit, WindowState, is_conflict, written_rows
+from brierlake.lakehouse.predictions import Commit, WindowState, written_rows
 from brierlake.lakehouse.tables import (
-    STORAGE_FAULTS,
     Table,
     append_rows,
     as_stored,
     read_commits,
     read_table,
     read_version,
-    reason_of,
-    replace_rows,
 )
 from brierlake.lakehouse.windows import Window, filter_condition
 from brierlake.names import quoted_text
@@ -71,16 +68,3 @@ def owned_condition(owners: Owners) -> str:
         windows[owner].append(window)
     parts = [f"(run_id = {quoted_text(owner)} AND {filter_condition(own)})" for owner, own in sorted(windows.items())]
     return f"({' OR '.join(parts)})" if parts else "false"
-
-
-def clear_staged(spark: SparkSession, table: Table, *, where: str, tag: str) -> None:
-    """Removes rows that are published, or that nobody will publish; what another run clears meanwhile is as well gone.
-
-    Raises:
-        StorageError: The write failed.
-    """
-    try:
-        replace_rows(read_table(spark, table).limit(0), table, where=where, tag=tag)
-    except STORAGE_FAULTS as error:
-        if not is_conflict(error):
-            raise StorageError.failed("clear", table.name, reason_of(error)) from error

@@ -205,6 +205,8 @@ def _grow(spark: SparkSession, table: Table, spec: TableSpec, growth: Growth) ->
     properties = {FORMAT_PROPERTY: str(FORMAT_VERSION), **_mapping(each.name for each in growth.added)}
     if growth.widened:
         properties["delta.enableTypeWidening"] = "true"
+    if any("timestamp_ntz" in each.dataType.simpleString() for each in (*growth.added, *growth.widened)):
+        properties["delta.feature.timestampNtz"] = "supported"  # a new table gets it by itself
     statements = [f"SET TBLPROPERTIES ({_listed(properties)})"]
     if growth.added:
         statements.append(f"ADD COLUMNS ({', '.join(map(_declared, growth.added))})")

@@ -11,6 +11,7 @@ from pyspark.sql import types as T
 from brierlake.config import FeaturesConfig
 from brierlake.errors import ConfigError, ContractError
 from brierlake.names import column_of, internal, quoted_name
+from brierlake.times import DAY_MICROS
 
 Window = date | None
 """First day of a window; null: the rows without a time, or all rows where there is no time column."""
@@ -18,7 +19,6 @@ Window = date | None
 FULL, INCREMENTAL = "full", "incremental"
 WINDOW = internal("window")
 """Column of a features frame that holds the window of each row."""
-_DAY_MICROS = 86_400_000_000
 _NAMEABLE = tuple(each.toordinal() - date(1970, 1, 1).toordinal() for each in (date.min, date.max))
 """Days since 1970 that Python has a date for: years 1 to 9999."""
 _MANY_SPANS = 20
@@ -176,8 +176,8 @@ def window_start(features: FeaturesConfig, schema: T.StructType) -> Column:
 
 def utc_day(moment: Column) -> Column:
     micros = F.unix_micros(moment)
-    whole = micros - F.pmod(micros, F.lit(_DAY_MICROS))
-    return F.date_from_unix_date((whole / F.lit(_DAY_MICROS)).cast("int"))
+    whole = micros - F.pmod(micros, F.lit(DAY_MICROS))
+    return F.date_from_unix_date((whole / F.lit(DAY_MICROS)).cast("int"))
 
 
 def filter_condition(windows: Collection[Window], *, column: str = "window_start") -> str:
@@ -237,7 +237,7 @@ def _bounds(scope: Scope, features: FeaturesConfig) -> tuple[date | None, date |
 
 
 def _literal(day: date, *, is_timed: bool) -> str:
-    return f"timestamp_micros({(day - date(1970, 1, 1)).days * _DAY_MICROS})" if is_timed else f"DATE'{day}'"
+    return f"timestamp_micros({(day - date(1970, 1, 1)).days * DAY_MICROS})" if is_timed else f"DATE'{day}'"
 
 
 def scope_condition(scope: Scope, *, column: str = "window_start") -> str:

@@ -16,10 +16,10 @@ What a whole number's type can't hold arrives as a null; a timestamp without a z
 """
 
 from pyspark.sql import Column
-from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from brierlake.names import column_of
+from brierlake.times import micros_of
 
 _ARRIVING = {
     "float64": "double",
@@ -74,17 +74,9 @@ def arriving_column(name: str, column_type: T.DataType, *, to: str) -> Column:
     """Returns a feature as it is handed to the model; what doesn't fit a whole-number type becomes null."""
     column = column_of(name)
     if to == "datetime64[ns]":
-        return _microseconds(column, column_type)
+        return micros_of(column, column_type)
     arriving = arriving_type(to)
     return column if column_type.simpleString() == arriving else column.try_cast(arriving)
-
-
-def _microseconds(column: Column, column_type: T.DataType) -> Column:
-    if isinstance(column_type, T.TimestampType):
-        return F.unix_micros(column)
-    if isinstance(column_type, T.DateType):
-        return F.unix_date(column).cast("bigint") * F.lit(86_400_000_000)
-    return F.timestamp_diff("MICROSECOND", F.lit("1970-01-01").cast("timestamp_ntz"), column)
 
 
 def _is_whole(column_type: T.DataType) -> bool:
