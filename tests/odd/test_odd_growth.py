@@ -17,6 +17,7 @@ from brierlake.jobs.plan import make_plan
 from brierlake.jobs.score import score
 from brierlake.lakehouse.windows import Scope
 from tests.odd.former import read_former_world
+from tests.odd.helpers import overwrite
 from tests.world import PER_DAY, World, labels_of
 
 pytestmark = pytest.mark.slow  # several whole runs each
@@ -28,21 +29,15 @@ def with_features(world: World, **changes: Any) -> World:
     return world.with_config(features=world.config.features.model_copy(update=changes))
 
 
-def recast(world: World, name: str, select: str) -> None:
-    table = world.silver(name)
-    rows = world.spark.sql(f"SELECT {select} FROM {table.sql}")
-    rows.write.format("delta").mode("overwrite").option("overwriteSchema", "true").save(table.path)
-
-
 def history(world: World) -> int:
     return int(world.spark.sql(f"DESCRIBE HISTORY {world.gold('predictions').sql}").count())
 
 
 def test_a_key_that_becomes_wider_widens_the_predictions_and_keeps_their_history(world: World) -> None:
-    recast(world, "games", "CAST(id AS INT) AS id, at, x1, x2, team")
+    overwrite(world, "games", "CAST(id AS INT) AS id, at, x1, x2, team")
     score(world.run(), scope=ALL)
     before = history(world)
-    recast(world, "games", "CAST(id AS BIGINT) AS id, at, x1, x2, team")
+    overwrite(world, "games", "CAST(id AS BIGINT) AS id, at, x1, x2, team")
     world.sql(f"UPDATE {world.silver('games').sql} SET id = 9007199254740993 WHERE id = 0")
     said: list[str] = []
     run = world.run()
@@ -85,8 +80,8 @@ def with_own_registry(world: World) -> World:
 
 
 def test_what_would_lose_something_is_refused_by_plan(published: World) -> None:
-    recast(published, "games", "CAST(id AS STRING) AS id, at, x1, x2, team")
-    recast(published, "results", "CAST(id AS STRING) AS id, y, known_at")
+    overwrite(published, "games", "CAST(id AS STRING) AS id, at, x1, x2, team")
+    overwrite(published, "results", "CAST(id AS STRING) AS id, y, known_at")
     with pytest.raises(StorageError, match="column id is bigint, not string"):
         find_changes(published)
 

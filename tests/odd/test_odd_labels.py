@@ -3,7 +3,6 @@
 import shutil
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from brierlake.jobs.commands import run_plan
 from brierlake.jobs.diagnose import Diagnosis, diagnose
 from brierlake.jobs.score import score
 from brierlake.lakehouse.windows import Scope
-from tests.odd.helpers import vacuum_at_once
+from tests.odd.helpers import overwrite, recast, vacuum_at_once
 from tests.world import DAYS, PER_DAY, World, labels_of, probability_of
 
 pytestmark = pytest.mark.slow  # several whole runs each
@@ -39,21 +38,6 @@ def rewrite(world: World, select: str) -> None:
     rows = world.spark.sql(f"SELECT {select} FROM {table.sql}").toPandas()
     shutil.rmtree(str(table.path))
     world.append(rows, "results")
-
-
-def recast(world: World, select: str) -> None:
-    """The labels table with other columns, which no job has read yet."""
-    path = Path(str(world.silver("results").path))
-    made = path.with_name("results-made")
-    world.spark.sql(f"SELECT {select} FROM delta.`{path}`").write.format("delta").save(str(made))
-    shutil.rmtree(path)
-    made.rename(path)
-
-
-def overwrite(world: World, select: str) -> None:
-    table = world.silver("results")
-    rows = world.spark.sql(f"SELECT {select} FROM {table.sql}")
-    rows.write.format("delta").mode("overwrite").option("overwriteSchema", "true").save(table.path)
 
 
 def refused_before_anything(world: World) -> str:
@@ -86,13 +70,13 @@ def expected_brier(world: World, rows: pd.DataFrame) -> float:
     ],
 )
 def test_labels_that_do_not_fit_are_refused_before_anything_is_published(world: World, select: str, said: str) -> None:
-    recast(world, select)
+    recast(world, "results", select)
     with pytest.raises(BrierlakeError, match=said):
         raise ContractError(refused_before_anything(world))
 
 
 def test_yes_and_no_where_yaml_made_booleans_are_refused_with_the_setting_to_write(world: World) -> None:
-    recast(world, "id, IF(y = 1, 'Yes', 'No') AS y, known_at")
+    recast(world, "results", "id, IF(y = 1, 'Yes', 'No') AS y, known_at")
     said = refused_before_anything(world.with_config(labels=LabelsConfig(table="results", outcome="y", positive=True)))
     assert 'positive: "Yes"` with `negative: ["No"]' in said
     text = LabelsConfig(table="results", outcome="y", known_at="known_at", positive="Yes", negative=("No",))
@@ -122,7 +106,7 @@ def test_a_class_of_keys_that_nobody_scores_harms_nobody(world: World) -> None:
 def test_outcomes_and_keys_of_every_fitting_type_count_exactly(
     world: World, select: str, labels: dict[str, Any]
 ) -> None:
-    recast(world, select)
+    recast(world, "results", select)
     asked = LabelsConfig(table="results", outcome="y", known_at="known_at", **labels)
     diagnosis = score(world.with_config(labels=asked).run(), scope=ALL).diagnosis
     assert diagnosis is not None
@@ -131,7 +115,7 @@ def test_outcomes_and_keys_of_every_fitting_type_count_exactly(
 
 
 def test_a_nan_is_no_outcome_yet(world: World) -> None:
-    recast(world, "id, IF(id < 60, CAST('NaN' AS DOUBLE), CAST(y AS DOUBLE)) AS y, known_at")
+    recast(world, "results", "id, IF(id < 60, CAST('NaN' AS DOUBLE), CAST(y AS DOUBLE)) AS y, known_at")
     diagnosis = score(world.run(), scope=ALL).diagnosis
     assert diagnosis is not None
     assert diagnosis.total["n_labelled"] == 2 * PER_DAY
@@ -153,7 +137,7 @@ def test_an_outcome_that_is_taken_back_is_unknown_again(published: World) -> Non
 
 @pytest.mark.parametrize("zone", ["Pacific/Auckland", "America/Los_Angeles"])
 def test_a_time_without_zone_is_utc_wherever_the_job_runs(world: World, zone: str) -> None:
-    recast(world, "id, y, CAST(to_utc_timestamp(known_at, current_timezone()) AS TIMESTAMP_NTZ) AS known_at")
+    recast(world, "results", "id, y, CAST(to_utc_timestamp(known_at, current_timezone()) AS TIMESTAMP_NTZ) AS known_at")
     score(world.run(), scope=ALL)
     kept = world.spark.conf.get("spark.sql.session.timeZone")
     world.spark.conf.set("spark.sql.session.timeZone", zone)
@@ -179,7 +163,7 @@ def test_a_labels_table_made_anew_is_read_anew(published: World) -> None:
 def test_where_the_change_feed_has_no_answer_all_labels_are_read(published: World, how: str) -> None:
     table = published.silver("results").sql
     if how == "another schema":
-        overwrite(published, "id, CAST(1 - y AS DOUBLE) AS y, known_at, 'new' AS more")
+        overwrite(published, "results", "id, CAST(1 - y AS DOUBLE) AS y, known_at, 'new' AS more")
     elif how == "vacuumed":
         published.sql(f"UPDATE {table} SET y = 1 - y")
         published.sql(f"UPDATE {table} SET y = y")

@@ -43,7 +43,7 @@ def killed(*_: object, **__: object) -> None:
     raise Killed
 
 
-def break_rows(world: World, where: str = "id >= 120 AND id % 2 = 0") -> None:
+def break_rows(world: World, where: str = "id >= 120 AND id % 2 = 1") -> None:
     world.sql(f"UPDATE {world.silver('games').sql} SET x1 = NULL WHERE {where}")
 
 

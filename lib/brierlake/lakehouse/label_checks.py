@@ -38,7 +38,8 @@ def validate_label_types(
         pin.table.name,
         _key(labels, features),
     )
-    validate_columns(keyed.fieldNames(), features.key, table="predictions", asked_by="features.key")
+    if missing := {*features.key} - {*keyed.fieldNames()}:
+        raise ContractError.missing_columns("predictions", missing, keyed.fieldNames(), asked_by="features.key")
     wanted = [*key, labels.outcome, labels.known_at]
     validate_columns(schema.fieldNames(), wanted, table=table, asked_by="the config's `labels` section")
     pairs = zip(features.key, key, strict=True)
