@@ -51,22 +51,26 @@ def put_back(
         StorageError: The write failed, or others kept writing.
     """
     for attempt in range(_ATTEMPTS):
-        now = read_version(spark, table)
-        held = _held_by(spark, table, windows, owner=owner, version=now)
-        if not held:
-            return frozenset()
-        former, ids = _read_former(spark, table, held, version=version)
-        where = f"{filter_condition(held)} AND {_is_of([owner, *ids])}"
         tag = f"{run_id}-put-back-{attempt}"
         try:
-            replace_rows(former, table, where=where, tag=json.dumps({"run_id": tag, "put_back": owner}))
+            return _try_once(spark, table, windows, owner=owner, version=version, tag=tag)
         except STORAGE_FAULTS as error:
-            if is_conflict(error):
-                continue
-            raise _fault(error, table) from error
-        _clear_raced(spark, table, held, owner=owner, former=ids, now=now, tag=tag)
-        return held
+            if not is_conflict(error):
+                raise _fault(error, table) from error
     raise StorageError.conflict(table.name, _ATTEMPTS)
+
+
+def _try_once(
+    spark: SparkSession, table: Table, windows: Collection[Window], *, owner: str, version: int, tag: str
+) -> frozenset[Window]:
+    now = read_version(spark, table)
+    held = _held_by(spark, table, windows, owner=owner, version=now)
+    if held:
+        former, ids = _read_former(spark, table, held, version=version)
+        where = f"{filter_condition(held)} AND {_is_of([owner, *ids])}"
+        replace_rows(former, table, where=where, tag=json.dumps({"run_id": tag, "put_back": owner}))
+        _clear_raced(spark, table, held, owner=owner, former=ids, now=now, tag=tag)
+    return held
 
 
 def _is_of(run_ids: Collection[str]) -> str:
@@ -86,12 +90,9 @@ def _read_former(
     spark: SparkSession, table: Table, windows: Collection[Window], *, version: int
 ) -> tuple[DataFrame, list[str]]:
     """The rows that the windows held, as the table has them now, and the runs that wrote them."""
-    try:
-        former = read_table(spark, table, version=version).where(filter_condition(windows))
-        ids = [row["run_id"] for row in former.select("run_id").distinct().collect()]
-        return as_stored(former, read_table(spark, table).schema), ids
-    except STORAGE_FAULTS as error:
-        raise _fault(error, table) from error
+    former = read_table(spark, table, version=version).where(filter_condition(windows))
+    ids = [row["run_id"] for row in former.select("run_id").distinct().collect()]
+    return as_stored(former, read_table(spark, table).schema), ids
 
 
 def _fault(error: BaseException, table: Table) -> StorageError:
