@@ -62,8 +62,7 @@ def publish(
         _validate_rows(run, left, commit, table)
         found = read_issues(run.spark, table, commit=commit, windows=left.stale, key=run.config.features.key)
         issues = explain(found)
-        undo = partial(_put_back, run, commit, table=table, windows=left.stale)
-        validate_issues(run, issues, rows=commit.rows, undo=undo)
+        _validate_issues(run, issues, commit, table=table, windows=left.stale)
         return Published(plan=left, commit=commit, issues=issues)
     raise StorageError.conflict(table.name, _ATTEMPTS)
 
@@ -72,6 +71,14 @@ def _validate_rows(run: Run, plan: Plan, commit: Commit, table: Table) -> None:
     if commit.rows != plan.rows:
         _put_back(run, commit, table=table, windows=plan.stale)
         raise StorageError.rows_differ(table.name, expected=plan.rows, written=commit.rows)
+
+
+def _validate_issues(
+    run: Run, issues: Mapping[str, Issue], commit: Commit, *, table: Table, windows: Collection[Window]
+) -> None:
+    """The same for a commit: the windows hold again what they held before it."""
+    undo = partial(_put_back, run, commit, table=table, windows=windows)
+    validate_issues(run, issues, rows=commit.rows, undo=undo)
 
 
 def validate_issues(run: Run, issues: Mapping[str, Issue], *, rows: int, undo: Callable[[], None]) -> None:
