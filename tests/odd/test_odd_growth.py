@@ -58,7 +58,7 @@ def test_a_column_carried_anew_is_added_and_one_carried_no_more_stays(published:
     assert planned == {published.gold("predictions").name: "column x2 (double) is added"}
     own = with_own_registry(wider)
     assert score(own.run(), scope=Scope(date(2024, 2, 2))).status == "published"
-    found = published.read("predictions").set_index("id")
+    found = published.read("predictions").set_index("id").sort_index()
     assert found["x2"].notna().sum() == PER_DAY
     assert found.loc[3 * PER_DAY :, "x2"].tolist() == published.rows["x2"][3 * PER_DAY :].tolist()
     assert score(own.run(), scope=ALL).status == "published"
