@@ -175,7 +175,8 @@ def test_where_the_change_feed_has_no_answer_all_labels_are_read(published: Worl
     run = published.run()
     object.__setattr__(run, "say", said.append)
     diagnosis = diagnose(run, scope=ALL)
-    assert sum("doesn't tell what changed: reading all labels" in each for each in said) == 1
+    # with another schema Delta may still tell which keys changed
+    assert sum("doesn't tell what changed: reading all labels" in each for each in said) == (how != "another schema")
     flipped = published.rows[: 3 * PER_DAY].assign(y=1 - published.rows["y"])
     assert diagnosis.total["brier"] == pytest.approx(expected_brier(published, flipped), rel=1e-9)
     assert diagnose(published.run(), scope=ALL).windows == ()
