@@ -135,4 +135,6 @@ def _cell(row: Row | None) -> Cell | None:
 
 
 def month_end(start: date) -> date:
-    return (start + timedelta(days=32)).replace(day=1)
+    """The first day of the next month; the last day that there is where none follows."""
+    last = date.max - timedelta(days=32)
+    return (start + timedelta(days=32)).replace(day=1) if start <= last else date.max
