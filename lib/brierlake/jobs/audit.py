@@ -22,7 +22,7 @@ from brierlake.lakehouse.labels import OUTCOME
 from brierlake.lakehouse.predictions import WindowState, find_stale, remove_rows
 from brierlake.lakehouse.staging import Owners, owned_condition, read_staged, read_staged_states
 from brierlake.lakehouse.tables import is_there, local_frame, read_table, read_version
-from brierlake.lakehouse.windows import Window, filter_condition
+from brierlake.lakehouse.windows import Window, filter_condition, other_condition
 from brierlake.names import quoted_text
 
 _KEY = ("window_start", "slice_key", "slice_value")
@@ -134,16 +134,12 @@ def _reference(run: Run, plan: Plan, own: DataFrame) -> DataFrame:
     published = run.gold(run.config.lakehouse.tables.cells)
     if is_there(run.spark, published):
         cells = read_cells(run.spark, published, job=run.config.job, role=CHAMPION)
-        kept = cells.where(f"grain = 'window' AND slice_key IS NULL AND NOT {_either(plan.stale)}")
+        kept = cells.where(f"grain = 'window' AND slice_key IS NULL AND {other_condition(plan.stale)}")
         known = kept.select(*own.columns)
     pairs = local_frame(run.spark, _pairs(run, plan), "served date, window_start date")
     joined = known.unionByName(staged).join(F.broadcast(pairs), on="window_start", how="inner")
     served = joined.withColumns({"window_start": F.col("served"), "is_reference": F.lit(True)})
     return served.select(*own.columns, "is_reference")
-
-
-def _either(windows: Collection[Window]) -> str:
-    return f"coalesce({filter_condition(windows)}, false)"
 
 
 def _pairs(run: Run, plan: Plan) -> list[dict[str, Any]]:

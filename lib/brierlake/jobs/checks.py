@@ -17,7 +17,7 @@ from brierlake.lakehouse.features import filter_scope, filter_windows
 from brierlake.lakehouse.label_checks import validate_classes, validate_label_types, validate_label_values
 from brierlake.lakehouse.labels import as_keys
 from brierlake.lakehouse.tables import Pin, is_there, read_table
-from brierlake.lakehouse.windows import WINDOW, Scope, filter_condition, scope_condition, whole_months
+from brierlake.lakehouse.windows import WINDOW, Scope, other_condition, scope_condition, whole_months
 from brierlake.names import column_of, internal
 
 _FEW_ROWS = 300_000
@@ -82,7 +82,7 @@ def _check_clusters(run: Run, plan: Plan, *, published: DataFrame | None) -> Non
     rows = filter_windows(plan.features, run.config.features, windows=stale, pin=plan.pin)
     parts = [rows.select(column_of(name).alias(_CLUSTER), F.col(WINDOW))]
     if published is not None and name in published.columns:
-        kept = published.where(f"NOT coalesce({filter_condition(stale)}, false)")
+        kept = published.where(other_condition(stale))
         parts.append(kept.select(column_of(name).alias(_CLUSTER), F.col("window_start").alias(WINDOW)))
     validate_clusters(reduce(DataFrame.unionByName, parts), name=name)
 

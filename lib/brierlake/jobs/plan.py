@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import date
 
 from pyspark.sql import DataFrame
 
@@ -14,7 +13,7 @@ from brierlake.lakehouse.features import count_windows, filter_scope, read_featu
 from brierlake.lakehouse.ledger import read_last_complete
 from brierlake.lakehouse.predictions import WindowState, find_stale, oldest_version, read_window_states
 from brierlake.lakehouse.tables import Pin, Table, is_there, pin_table
-from brierlake.lakehouse.windows import Scope, Window
+from brierlake.lakehouse.windows import Scope, Window, in_order
 from brierlake.registry import Resolution, connect, resolve_model
 
 
@@ -127,8 +126,7 @@ def compared(run: Run, plan: Plan, table: Table, *, is_forced: bool = False) -> 
 
 def with_stale(plan: Plan, windows: Collection[Window]) -> Plan:
     """Returns the plan with these windows stale too."""
-    stale = {*plan.stale, *windows}
-    return replace(plan, stale=tuple(sorted(stale, key=lambda window: (window is None, window or date.min))))
+    return replace(plan, stale=tuple(in_order({*plan.stale, *windows})))
 
 
 def validate_kept(run: Run, plan: Plan) -> None:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -24,7 +23,7 @@ from brierlake.lakehouse.tables import (
     reason_of,
     replace_rows,
 )
-from brierlake.lakehouse.windows import Scope, Window, filter_condition, scope_condition
+from brierlake.lakehouse.windows import Scope, Window, filter_condition, in_order, scope_condition
 from brierlake.names import column_of
 from brierlake.schemas import TableSpec, predictions_spec
 
@@ -69,24 +68,24 @@ def spec_for(features: FeaturesConfig, schema: T.StructType) -> TableSpec:
 
 
 def read_window_states(spark: SparkSession, table: Table, *, scope: Scope) -> Mapping[Window, WindowState]:
-    rows = read_table(spark, table).where(scope_condition(scope))
+    states: dict[Window, WindowState] = {}
+    for window, state in count_by_run(read_table(spark, table).where(scope_condition(scope))):
+        other = states.get(window)
+        states[window] = _mixed(state, other) if other else state
+    return states
+
+
+def count_by_run(rows: DataFrame) -> list[tuple[Window, WindowState]]:
+    """Returns what each run's rows make of each window, in no order."""
     # by these columns, not their min and max: Spark sorts all rows to aggregate text
     found = rows.groupBy("window_start", "run_id", "recipe", "features_version").agg(
         F.count(F.lit(1)).alias("rows"), F.count("issue").alias("issues")
     )
-    states: dict[Window, WindowState] = {}
-    for row in found.collect():
-        state = WindowState(
-            rows=row["rows"],
-            run_id=row["run_id"],
-            recipe=row["recipe"],
-            features_version=row["features_version"],
-            is_mixed=False,
-            issues=row["issues"],
-        )
-        other = states.get(row["window_start"])
-        states[row["window_start"]] = _mixed(state, other) if other else state
-    return states
+    names = ("rows", "run_id", "recipe", "features_version", "issues")
+    return [
+        (row["window_start"], WindowState(**{name: row[name] for name in names}, is_mixed=False))
+        for row in found.collect()
+    ]
 
 
 def _mixed(one: WindowState, other: WindowState) -> WindowState:
@@ -130,8 +129,7 @@ def find_stale(
             return True
         return changed_at is not None and changed_at.get(window, -1) <= state.features_version
 
-    stale = [window for window in {*wanted, *states} if not is_current(window)]
-    return sorted(stale, key=lambda window: (window is None, window or date.min))
+    return in_order(window for window in {*wanted, *states} if not is_current(window))
 
 
 def oldest_version(
@@ -156,13 +154,13 @@ def publish_predictions(
     told: Mapping[str, Any],
     expected: int,
 ) -> Commit:
-    """Replaces exactly these windows in one commit, finds that commit, and checks its number of rows.
+    """Replaces exactly these windows in one commit, and finds that commit; its number of rows is the caller's to check.
 
     The commit's userMetadata is JSON: the `run_id`, and what else is `told`.
 
     Raises:
         ConflictError: Somebody else wrote the same windows meanwhile; nothing of ours was written.
-        StorageError: The write failed, or the commit holds another number of rows than `expected`.
+        StorageError: The write failed, or there is no commit though rows were `expected`.
     """
     stored, tag = as_stored(rows, read_table(spark, table).schema), json.dumps({"run_id": run_id, **told})
     try:

@@ -6,10 +6,9 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 from brierlake.errors import StorageError
-from brierlake.lakehouse.predictions import Commit, WindowState, written_rows
+from brierlake.lakehouse.predictions import Commit, WindowState, count_by_run, written_rows
 from brierlake.lakehouse.tables import (
     Table,
     append_rows,
@@ -29,14 +28,10 @@ def read_staged_states(
     spark: SparkSession, table: Table, *, windows: Collection[Window], version: int
 ) -> Mapping[Window, list[WindowState]]:
     """Returns what each run has staged of each window, the newest run first."""
-    rows = read_table(spark, table, version=version).where(filter_condition(windows))
-    found = rows.groupBy("window_start", "run_id", "recipe", "features_version").agg(
-        F.count(F.lit(1)).alias("rows"), F.count("issue").alias("issues")
-    )
+    found = count_by_run(read_table(spark, table, version=version).where(filter_condition(windows)))
     states: dict[Window, list[WindowState]] = defaultdict(list)
-    for row in sorted(found.collect(), key=lambda row: row["run_id"], reverse=True):
-        told = {name: row[name] for name in ("rows", "run_id", "recipe", "features_version", "issues")}
-        states[row["window_start"]].append(WindowState(**told, is_mixed=False))
+    for window, state in sorted(found, key=lambda each: each[1].run_id, reverse=True):
+        states[window].append(state)
     return states
 
 

@@ -1,6 +1,6 @@
 """Windows: the days or months along which predictions are replaced and judged, and scopes made of them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -192,6 +192,16 @@ def filter_condition(windows: Collection[Window], *, column: str = "window_start
     parts += [f"({column} >= DATE'{first}' AND {column} <= DATE'{last}')" for first, last in spans if first != last]
     parts += [f"{column} IS NULL"] if None in windows else []
     return f"({' OR '.join(parts)})" if parts else "false"
+
+
+def other_condition(windows: Collection[Window]) -> str:
+    """Returns a SQL condition that holds for all windows but these."""
+    return f"NOT coalesce({filter_condition(windows)}, false)"
+
+
+def in_order(windows: Iterable[Window]) -> list[Window]:
+    """Returns the windows by time, the one without a time last."""
+    return sorted(windows, key=lambda window: (window is None, window or date.min))
 
 
 def _spans(days: list[date]) -> list[tuple[date, date]]:
