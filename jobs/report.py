@@ -1,4 +1,4 @@
-"""For spark-submit: `spark-submit --properties-file conf/spark-defaults.conf jobs/report.py --config FILE`."""
+"""For spark-submit, with the packages and properties that conf/cluster.yml tells."""
 
 import sys
 from pathlib import Path

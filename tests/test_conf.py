@@ -11,10 +11,11 @@ from pathlib import Path
 import pyspark
 import pytest
 import yaml
+from click.testing import CliRunner
+from pyspark.sql import SparkSession
 
 from brierlake.cli import main
 from brierlake.configfile import read_config
-from brierlake.session import _DELTA_CONF, _FAST_CONF, DELTA_PACKAGE
 
 CONF = Path(__file__).parents[1] / "conf"
 SCHEDULES = CONF / "schedules"
@@ -26,28 +27,38 @@ def properties(file: Path) -> dict[str, str]:
     return {name: value.strip() for name, value in pairs}
 
 
-def test_spark_submit_gets_what_a_session_of_ours_does() -> None:
+def packages(*arguments: str) -> list[str]:
+    found = CliRunner().invoke(main, ["packages", *arguments])
+    assert found.exit_code == 0, found.output
+    return found.output.strip().split(",")
+
+
+def test_spark_submit_gets_what_a_session_of_ours_does(spark: SparkSession) -> None:
     found = properties(CONF / "spark-defaults.conf")
-    ours = {**_DELTA_CONF, **_FAST_CONF}
-    assert {name: found[name] for name in ours} == ours
+    assert {name: spark.conf.get(name) for name in found} == found
+    assert packages() == str(spark.conf.get("spark.jars.packages")).split(",")
 
 
 @pytest.mark.parametrize("store", ["s3", "abfs", "gcs"])
 def test_the_settings_for_object_stores_are_whole(store: str) -> None:
     found, default = properties(CONF / f"spark-{store}.conf"), properties(CONF / "spark-defaults.conf")
-    assert found["spark.jars.packages"].split(",")[0] == DELTA_PACKAGE
-    alike = set(default) - {"spark.jars.packages", "spark.jars.excludes"}
+    alike = set(default) - {"spark.jars.excludes"}
     assert {name: found[name] for name in alike} == {name: default[name] for name in alike}
 
 
-def test_a_hadoop_connector_is_of_the_hadoop_that_spark_ships() -> None:
+def test_nothing_says_which_delta_it_is() -> None:
+    for file in CONF.glob("spark-*.conf"):
+        assert re.findall(r"delta-spark\S*:\d", file.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("store", ["s3", "abfs"])
+def test_a_hadoop_connector_is_of_the_hadoop_that_spark_ships(store: str) -> None:
     client = next((Path(pyspark.__file__).parent / "jars").glob("hadoop-client-api-*.jar"))
-    version = client.stem.rpartition("-")[2]
-    for store in ("s3", "abfs"):
-        connector = properties(CONF / f"spark-{store}.conf")["spark.jars.packages"].split(",")[1]
-        assert connector.rpartition(":")[2] == version
-        # an exclude of the whole group would leave the connector itself out
-        assert "org.apache.hadoop:*" not in properties(CONF / f"spark-{store}.conf")["spark.jars.excludes"]
+    delta, connector = packages("--store", store)
+    assert delta.startswith("io.delta:delta-spark_")
+    assert connector.rpartition(":")[2] == client.stem.rpartition("-")[2]
+    # an exclude of the whole group would leave the connector itself out
+    assert "org.apache.hadoop:*" not in properties(CONF / f"spark-{store}.conf")["spark.jars.excludes"]
 
 
 def test_cluster_config_needs_its_two_variables_only(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,15 +1,20 @@
 """Java that is missing or too old, and sessions that are there already."""
 
+import os
 import stat
+import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pyspark
 import pytest
 from pyspark.sql import SparkSession
 
 from brierlake.config import SessionConfig
 from brierlake.errors import SetupError
-from brierlake.session import start_session, storage_warning, validate_java, validate_remote
+from brierlake.installed import delta_package, validate_java, validate_spark
+from brierlake.session import start_session, storage_warning, validate_remote
 
 
 def fake_java(folder: Path, version: str) -> None:
@@ -23,21 +28,56 @@ def fake_java(folder: Path, version: str) -> None:
 def test_an_old_java_is_refused_with_the_fix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str) -> None:
     fake_java(tmp_path, version)
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
-    with pytest.raises(SetupError, match=r"needs Java 17 or newer and found Java \d+ .*Install a JDK"):
+    with pytest.raises(SetupError, match=r"needs Java 17 (or newer|to 21) and found Java \d+ .*Install a JDK"):
         validate_java()
 
 
-@pytest.mark.parametrize("version", ["17.0.15", "21", "25.0.1"])
+@pytest.mark.parametrize("version", ["17.0.15", "21"])
 def test_a_new_java_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str) -> None:
     fake_java(tmp_path, version)
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
     validate_java()
 
 
+@pytest.mark.parametrize(
+    ("spark", "words"), [("4.0.1", "Spark 4.0 needs Java 17 to 21 and found Java 25"), ("4.2.0", None)]
+)
+def test_a_java_that_is_too_new_for_this_spark_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spark: str, words: str | None
+) -> None:
+    fake_java(tmp_path, "25.0.1")
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    monkeypatch.setattr(pyspark, "__version__", spark)
+    if words is None:
+        validate_java()
+    else:
+        with pytest.raises(SetupError, match=words):
+            validate_java()
+
+
+@pytest.mark.parametrize("version", ["3.5.6", "3.5.6-amzn-0"])
+def test_a_spark_that_is_too_old_is_refused_by_name(version: str) -> None:
+    with pytest.raises(SetupError, match=rf"This is Spark {version}, and Brierlake needs Spark 4.0 or newer"):
+        validate_spark(version)
+
+
+@pytest.mark.parametrize("version", ["4.0.0", "4.1.1.5.2", "4.2.0-SNAPSHOT", "5.0.0-preview1", "4.0"])
+def test_other_sparks_pass_however_a_platform_calls_them(version: str) -> None:
+    validate_spark(version)
+
+
+def test_a_delta_for_another_spark_is_refused_before_anything_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pyspark, "__version__", "9.9.0")
+    with pytest.raises(
+        SetupError, match=r"delta-spark .* is made for PySpark .*4\.0.*, and PySpark 9\.9\.0 is installed"
+    ):
+        delta_package()
+
+
 def test_no_java_at_all_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(SetupError, match="needs Java 17 or newer and found none"):
+    with pytest.raises(SetupError, match="needs Java 17 (or newer|to 21) and found none"):
         validate_java()
 
 
@@ -51,6 +91,15 @@ def test_the_session_that_is_there_is_taken_as_it_is(spark: SparkSession) -> Non
     before = dict(spark.conf.getAll)
     taken = start_session(SessionConfig(conf={"spark.sql.shuffle.partitions": "99"}), app_name="other")
     assert taken is spark
+    assert dict(spark.conf.getAll) == before
+
+
+def test_another_threads_session_is_taken_as_it_is(spark: SparkSession) -> None:
+    before = dict(spark.conf.getAll)
+    config = SessionConfig(conf={"spark.sql.shuffle.partitions": "99", "spark.sql.session.timeZone": "Asia/Tokyo"})
+    with ThreadPoolExecutor(1) as pool:
+        taken = pool.submit(start_session, config, app_name="other").result()
+    assert taken.sparkContext is spark.sparkContext
     assert dict(spark.conf.getAll) == before
 
 
@@ -89,3 +138,19 @@ def test_the_extra_that_connect_needs_is_named(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "grpc", None)
     with pytest.raises(SetupError, match=r"brierlake\[connect\]"):
         validate_remote("sc://127.0.0.1:1")
+
+
+def test_a_python_without_pyspark_gets_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "pyspark.py").write_text("raise ModuleNotFoundError(\"No module named 'pyspark'\", name='pyspark')")
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    done = subprocess.run(
+        [sys.executable, "-m", "brierlake", "score"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PYTHONPATH": path},
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("Error: Brierlake needs PySpark 4.0 or newer, and there is none")
+    assert "pip install 'brierlake[local]'" in done.stderr
+    assert done.stderr.count("\n") == 1

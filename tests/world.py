@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from inspect import signature as signature_of
 from pathlib import Path
 from typing import Any
 
@@ -43,15 +44,21 @@ def make_rows() -> pd.DataFrame:
     return pd.DataFrame({"id": np.arange(n), "at": at, "x1": x1, "x2": x2, "team": team, "y": happened.astype("int32")})
 
 
-def log_version(store: Path, name: str, *, brier: list[float], strength: float) -> int:
+def log_version(store: Path, name: str, *, brier: list[float], strength: float, uri: str | None = None) -> int:
     """Registers a logistic regression with a fixed slope, whose `brier` was logged step by step; returns its number."""
     model = LogisticRegression()
     model.classes_, model.n_features_in_ = np.array([0, 1]), 2
     model.feature_names_in_ = np.array(["x1", "x2"], dtype=object)
     model.coef_, model.intercept_ = np.array([[strength, -0.5 * strength]]), np.array([0.0])
     signature = infer_signature(SAMPLE, model.predict_proba(SAMPLE)[:, 1])
-    settings = {"signature": signature, "pip_requirements": ["scikit-learn"], "serialization_format": "skops"}
-    return log_and_register(store, name, brier=brier, log=partial(mlflow.sklearn.log_model, model, **settings))
+    settings = {"signature": signature, "pip_requirements": ["scikit-learn"], **as_skops()}
+    return log_and_register(store, name, brier=brier, log=partial(mlflow.sklearn.log_model, model, **settings), uri=uri)
+
+
+def as_skops() -> dict[str, str]:
+    """What to log a scikit-learn model with; MLflow before 3.9 has no skops."""
+    known = "skops_trusted_types" in signature_of(mlflow.sklearn.log_model).parameters
+    return {"serialization_format": "skops"} if known else {}
 
 
 def log_picky_version(store: Path, name: str, *, brier: float) -> int:
@@ -68,15 +75,19 @@ def log_picky_version(store: Path, name: str, *, brier: float) -> int:
     return log_and_register(store, name, brier=[brier], log=log)
 
 
-def log_and_register(store: Path, name: str, *, brier: list[float], log: Callable[..., ModelInfo]) -> int:
-    mlflow.set_tracking_uri(f"sqlite:///{store}/mlflow.db")
-    mlflow.set_registry_uri(f"sqlite:///{store}/mlflow.db")  # MLFLOW_REGISTRY_URI would go before it
+def log_and_register(
+    store: Path, name: str, *, brier: list[float], log: Callable[..., ModelInfo], uri: str | None = None
+) -> int:
+    """Logs a run whose `brier` has these values, step by step, with a model, and registers it; returns its number.
+
+    Args:
+        uri: MLflow's server; null: a database in the folder `store`.
+    """
+    mlflow.set_tracking_uri(uri or f"sqlite:///{store}/mlflow.db")
+    mlflow.set_registry_uri(uri or f"sqlite:///{store}/mlflow.db")  # MLFLOW_REGISTRY_URI would go before it
     found = mlflow.get_experiment_by_name("world")
-    experiment_id = (
-        found.experiment_id
-        if found
-        else mlflow.create_experiment("world", artifact_location=(store / "artifacts").as_uri())
-    )
+    where = None if uri else (store / "artifacts").as_uri()
+    experiment_id = found.experiment_id if found else mlflow.create_experiment("world", artifact_location=where)
     with mlflow.start_run(experiment_id=experiment_id):
         for step, value in enumerate(brier):
             mlflow.log_metric("brier", value, step=step)
@@ -92,10 +103,10 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def log_versions(folder: Path) -> None:
-    log_version(folder, "first", brier=[0.1, 0.24], strength=0.2)
-    log_version(folder, "first", brier=[0.3, 0.23], strength=0.5)
-    log_version(folder, "second", brier=[0.5, 0.21], strength=1.0)
+def log_versions(folder: Path, *, uri: str | None = None) -> None:
+    log_version(folder, "first", brier=[0.1, 0.24], strength=0.2, uri=uri)
+    log_version(folder, "first", brier=[0.3, 0.23], strength=0.5, uri=uri)
+    log_version(folder, "second", brier=[0.5, 0.21], strength=1.0, uri=uri)
 
 
 @dataclass(frozen=True)

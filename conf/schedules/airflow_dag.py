@@ -3,7 +3,7 @@
 Retries are safe: a run that is repeated finds its windows current, or finishes what a crash left. Exit codes that a
 retry wouldn't change fail at once; code 5, a breached gate, does too, and what is downstream doesn't start.
 Put the file into the DAGs folder and set BRIERLAKE_CONFIG; BRIERLAKE_COMMAND may be a spark-submit instead, such as
-`/opt/venv/bin/spark-submit --master spark://head:7077 --properties-file conf/spark-defaults.conf jobs/{command}.py`.
+`/opt/venv/bin/spark-submit --master spark://head:7077 --properties-file /opt/brierlake/spark.conf jobs/{command}.py`.
 """
 
 import json
@@ -35,6 +35,21 @@ def run(command: str, *arguments: str) -> dict[str, Any]:
     return summary
 
 
+def interval(dag_run: Any, start: datetime, end: datetime) -> tuple[str, str]:
+    """Returns the days to score: those that a person asks for, else the run's data interval.
+
+    `airflow dags trigger --conf '{"from": "2026-03-01", "to": "2026-03-08"}'` asks for a week, and
+    `--logical-date 2026-03-01` for that day: Airflow gives a triggered run the latest interval, whatever is asked.
+    """
+    asked = dag_run.conf or {}
+    if "from" in asked and "to" in asked:
+        return str(asked["from"]), str(asked["to"])
+    day = dag_run.logical_date
+    if day is not None and not start <= day < end + timedelta(days=1):
+        start, end = day, day + timedelta(days=1)
+    return f"{start:%Y-%m-%d}", f"{end:%Y-%m-%d}"
+
+
 with DAG(
     "brierlake",
     # five hours after midnight UTC, so that the day's features are there; the interval is the day before
@@ -46,8 +61,9 @@ with DAG(
 ) as dag:
 
     @task
-    def score(data_interval_start: Any = None, data_interval_end: Any = None) -> dict[str, Any]:
-        return run("score", "--from", f"{data_interval_start:%Y-%m-%d}", "--to", f"{data_interval_end:%Y-%m-%d}")
+    def score(dag_run: Any = None, data_interval_start: Any = None, data_interval_end: Any = None) -> dict[str, Any]:
+        start, end = interval(dag_run, data_interval_start, data_interval_end)
+        return run("score", "--from", start, "--to", end)
 
     @task(trigger_rule="all_done")
     def judge_late_labels() -> dict[str, Any]:

@@ -51,6 +51,9 @@ _ACCEPT = click.option(
 _JSON = click.option("--json", "is_json", is_flag=True, help="Print one JSON summary instead of text.")
 _QUIET = click.option("--quiet", "is_quiet", is_flag=True, help="No progress lines.")
 _LOG_JSON = click.option("--log-json", "is_log_json", is_flag=True, help="Progress as JSON lines with the run's id.")
+_SUMMARY_TO = click.option(
+    "--summary-to", metavar="URI", help="Leave the JSON summary there too, for a scheduler that sees no output."
+)
 _DEBUG = click.option("--debug", "is_debug", is_flag=True, help="Tracebacks, and all that Spark and MLflow say.")
 _EMPTY = click.option("--allow-empty", "is_empty_allowed", is_flag=True, help="An empty scope is no mistake.")
 
@@ -62,9 +65,11 @@ class Terminal:
     is_json: bool
     is_debug: bool
     say: Speaker
+    summary_to: str | None = None
 
     def show(self, told: dict[str, Any]) -> None:
         summary = redacted_data(told)
+        self.deliver(summary)
         if self.is_json:
             click.echo(json.dumps(summary, sort_keys=True))
         elif "rows" in summary or summary["action"] == "show":
@@ -74,6 +79,12 @@ class Terminal:
         if code := summary.get("exit_code", 0):
             sys.exit(code)
 
+    def deliver(self, summary: dict[str, Any]) -> None:
+        """Leaves the summary where --summary-to says: it has its `exit_code`, which a cluster may keep to itself."""
+        if self.summary_to is not None:
+            text = json.dumps({"exit_code": 0, **summary}, sort_keys=True)
+            import_module("brierlake.delivery").deliver(f"{text}\n", self.summary_to)
+
 
 def _outputs(command: Callable[P, None]) -> Callable[P, None]:
     """Adds --json, --quiet and --debug; turns errors into one sentence and an exit code."""
@@ -82,7 +93,10 @@ def _outputs(command: Callable[P, None]) -> Callable[P, None]:
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
         options = {name: bool(kwargs.pop(name)) for name in ("is_json", "is_quiet", "is_debug", "is_log_json")}
         say = Speaker(is_quiet=options["is_quiet"], is_json=options["is_log_json"])
-        terminal = Terminal(is_json=options["is_json"], is_debug=options["is_debug"], say=say)
+        where = kwargs.pop("summary_to")
+        terminal = Terminal(
+            is_json=options["is_json"], is_debug=options["is_debug"], say=say, summary_to=str(where) if where else None
+        )
         if not terminal.is_debug:
             _hush()
         kwargs["terminal"] = terminal
@@ -94,7 +108,7 @@ def _outputs(command: Callable[P, None]) -> Callable[P, None]:
         except Exception as error:
             _fail(terminal, f"Unexpected {type(error).__name__}: {_first_line(error)} (more with --debug)", code=1)
 
-    return _JSON(_QUIET(_LOG_JSON(_DEBUG(wrapped))))
+    return _JSON(_SUMMARY_TO(_QUIET(_LOG_JSON(_DEBUG(wrapped)))))
 
 
 def _first_line(error: BaseException) -> str:
@@ -105,8 +119,12 @@ def _fail(terminal: Terminal, message: str, *, code: int) -> None:
     message = redacted(message)
     if terminal.is_debug:
         click.echo(redacted(traceback.format_exc()), err=True)
+    told = {"status": "held" if code == GateError.exit_code else "failed", "exit_code": code, "error": message}
+    try:
+        terminal.deliver(told)
+    except BrierlakeError as error:
+        message = message if str(error) == message else f"{message} (and: {error})"
     if terminal.is_json:
-        told = {"status": "held" if code == GateError.exit_code else "failed", "exit_code": code, "error": message}
         click.echo(json.dumps(told))
     Console(stderr=True, highlight=False, soft_wrap=True).print(Text.assemble(("Error:", "bold red"), f" {message}"))
     sys.exit(code)
@@ -277,6 +295,7 @@ def init(*, tracking_uri: str | None, features: str | None, terminal: Terminal, 
     if terminal.is_json:
         terminal.show(summary)
     else:
+        terminal.deliver(redacted_data(summary))
         click.echo(f"Wrote {summary['output']}. Next: brierlake plan --config {summary['output']}")
 
 
@@ -296,5 +315,12 @@ def demo(*, folder: str, terminal: Terminal) -> None:
     demo_room.run_demo(Path(folder), say=terminal.say, show=terminal.show, is_debug=terminal.is_debug)
 
 
-if __name__ == "__main__":
-    main()
+@main.command()
+@click.option("--store", type=click.Choice(["s3", "abfs"]), help="With Hadoop's connector to this object store.")
+@click.option("--debug", "is_debug", is_flag=True, hidden=True)
+def packages(*, store: Any, is_debug: bool) -> None:
+    """Print what `spark-submit --packages` needs beside the Spark and Delta that are installed here."""
+    try:
+        click.echo(",".join(import_module("brierlake.installed").find_packages(store)))
+    except BrierlakeError as error:
+        _fail(Terminal(is_json=False, is_debug=is_debug, say=Speaker(is_quiet=True)), str(error), code=error.exit_code)

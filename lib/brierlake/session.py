@@ -5,28 +5,27 @@ import os
 import re
 import shutil
 import socket
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
-from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
 from zipfile import ZipFile
 
+import pyspark
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 import brierlake
-from brierlake.config import SessionConfig
+from brierlake.config import LakehouseConfig, SessionConfig
 from brierlake.errors import SetupError
-
-DELTA_PACKAGE = "io.delta:delta-spark_4.2_2.13:4.4.0"
+from brierlake.installed import delta_package, is_distributed, validate_java, validate_spark
+from brierlake.names import quoted_name
 
 _SPARK_SHIPS = (
     "org.apache.hadoop:*,com.fasterxml.jackson.core:*,com.fasterxml.jackson.datatype:*,org.apache.parquet:*,"
@@ -35,12 +34,12 @@ _SPARK_SHIPS = (
     "javax.annotation:*,org.locationtech.jts:*"
 )
 _DELTA_CONF = {
-    "spark.jars.packages": DELTA_PACKAGE,
     "spark.jars.excludes": _SPARK_SHIPS,
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
 }
 _FAST_CONF = {
+    "spark.sql.execution.arrow.pyspark.enabled": "true",  # false before 4.2
     "spark.sql.execution.arrow.maxRecordsPerBatch": "50000",
     "spark.sql.execution.arrow.maxBytesPerBatch": "33554432",  # what counts where rows are wide
     "spark.sql.adaptive.maxShuffledHashJoinLocalMapThreshold": "64m",
@@ -58,20 +57,23 @@ _LOCAL_CONF = {
     "spark.driver.host": "127.0.0.1",
     "spark.driver.memory": "2g",
 }
-_OLDEST_JAVA = 17
+_EXCLUSIVE = ("file", "hdfs", "viewfs", "abfs", "abfss", "wasb", "wasbs", "adl", "gs", "dbfs")
+"""Where of two writers of one file, or of two renames to one name, one fails."""
+_PACKAGES = "spark.jars.packages"
 _CONNECT_PORT = 15002
 _PATIENCE_SECONDS = 15
 _SUBMITTED = "PYSPARK_GATEWAY_PORT"
 
 
 def start_session(config: SessionConfig, *, app_name: str, is_debug: bool = False) -> SparkSession:
-    """Returns the active session where there is one (a notebook, a managed runtime), else starts one.
+    """Returns the session that this process has, whoever made it and in whichever thread; else starts one.
 
-    Under spark-submit the session gets its settings from there. Otherwise local settings fit for a laptop
-    apply, then the config's `session.conf`. Executors elsewhere get this package from here.
+    A session that is there already (a notebook, a managed runtime) gets no setting and no package. Under spark-submit
+    the session gets its settings from there. Otherwise local settings fit for a laptop apply, then the config's
+    `session.conf`. Executors elsewhere get this package from here.
 
     Raises:
-        SetupError: No usable Java, Delta's jars can't be had, or Spark doesn't start.
+        SetupError: No usable Java, Spark or Delta, Delta's jars can't be had, or Spark doesn't start.
     """
     spark = _session(config, app_name=app_name, is_debug=is_debug)
     _ship_package(spark)
@@ -79,9 +81,10 @@ def start_session(config: SessionConfig, *, app_name: str, is_debug: bool = Fals
 
 
 def _session(config: SessionConfig, *, app_name: str, is_debug: bool) -> SparkSession:
-    active = SparkSession.getActiveSession()
-    if active is not None:
-        return _with_delta(active)
+    there = _find_session()
+    if there is not None:
+        return _with_delta(there)
+    validate_spark(pyspark.__version__)
     if config.remote:
         validate_remote(config.remote)
         return _started(SparkSession.builder.remote(config.remote).appName(app_name), config.conf)
@@ -90,28 +93,28 @@ def _session(config: SessionConfig, *, app_name: str, is_debug: bool) -> SparkSe
     validate_java()
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     master = config.master or "local[*,4]"  # local masters try a failed task again only when told to
-    local = _LOCAL_CONF if master.startswith("local") else {}
-    builder = SparkSession.builder.master(master).appName(app_name)
+    conf = {**_DELTA_CONF, **_FAST_CONF, **(_LOCAL_CONF if master.startswith("local") else {}), **config.conf}
+    package = None if {"spark.jars", _PACKAGES} & config.conf.keys() else delta_package()
+    if package:
+        conf[_PACKAGES] = package
     with _noise_aside(is_shown=is_debug) as noise:
         try:
-            return _started(builder, {**_DELTA_CONF, **_FAST_CONF, **local, **config.conf})
+            return _with_delta(_started(SparkSession.builder.master(master).appName(app_name), conf))
         except SetupError as error:
             noise.seek(0)
-            if "unresolved dependency" in noise.read().decode(errors="replace"):
-                raise SetupError.no_delta_jars(DELTA_PACKAGE) from error
+            missing = re.search(
+                r"unresolved dependency: (\S+?)#(\S+?);([^\s:]+)", noise.read().decode(errors="replace")
+            )
+            if missing:
+                raise SetupError.no_delta_jars(":".join(missing.groups())) from error
             raise
 
 
-def validate_java() -> None:
-    """Raises SetupError unless the Java that Spark will start is new enough."""
-    home = os.environ.get("JAVA_HOME")
-    java = str(Path(home) / "bin" / "java") if home else shutil.which("java")
-    if java is None or not Path(java).exists():
-        raise SetupError.no_java(f"no {java}, which JAVA_HOME names" if home else None)
-    answer = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)  # noqa: S603 - the user's own Java
-    version = re.search(r'version "(?:1\.)?(\d+)', answer.stderr)
-    if version is None or int(version.group(1)) < _OLDEST_JAVA:
-        raise SetupError.no_java(f"Java {version.group(1)} at {java}" if version else f"no working Java at {java}")
+def _find_session() -> SparkSession | None:
+    try:
+        return SparkSession.active()  # the process's own too, where another thread made it
+    except PySparkException:
+        return None
 
 
 def validate_remote(address: str) -> None:
@@ -137,36 +140,61 @@ def _started(builder: SparkSession.Builder, conf: Mapping[str, str]) -> SparkSes
 
 
 def _with_delta(spark: SparkSession) -> SparkSession:
-    is_managed = "DATABRICKS_RUNTIME_VERSION" in os.environ
-    if not is_managed and "delta" not in str(spark.conf.get("spark.sql.catalog.spark_catalog", "")).lower():
+    validate_spark(spark.version)
+    if is_databricks():
+        return spark  # which has Delta, and on serverless shows nobody such settings
+    if "delta" not in str(spark.conf.get("spark.sql.catalog.spark_catalog", "")).lower():
         raise SetupError.no_delta_session()
     return spark
+
+
+def is_databricks() -> bool:
+    return "DATABRICKS_RUNTIME_VERSION" in os.environ
 
 
 def _ship_package(spark: SparkSession) -> None:
     """Lets executors import brierlake: functions that run there are pickled by name."""
     if not Path(brierlake.__file__).parent.is_dir():
         return  # it came in a zip by --py-files, which executors have too
+    if is_distributed() and (is_databricks() or (not is_remote(spark) and _is_local(spark))):
+        return  # what is installed for a notebook there, executors have
     if is_remote(spark):
         spark.addArtifacts(_package_zip(), pyfile=True)
-    elif not (str(spark.conf.get("spark.master")).startswith("local") and _is_installed()):
+    else:
         spark.sparkContext.addPyFile(_package_zip())
 
 
-def _is_installed() -> bool:
-    try:
-        return bool(distribution("brierlake"))
-    except PackageNotFoundError:
-        return False  # sources that jobs/*.py put on this process's path only
+def _is_local(spark: SparkSession) -> bool:
+    return str(spark.conf.get("spark.master")).startswith("local")
 
 
-def storage_warning(spark: SparkSession, root: str | None) -> str | None:
-    """Says where two drivers that write one table could lose a commit: S3, without a log store made for that."""
-    scheme = (root or "").partition("://")[0]
-    is_managed = "DATABRICKS_RUNTIME_VERSION" in os.environ
-    if scheme not in ("s3", "s3a", "s3n") or is_managed or spark.conf.get(f"spark.delta.logStore.{scheme}.impl", ""):
+def storage_warning(spark: SparkSession, location: str | None) -> str | None:
+    """Says where two drivers that write one table could lose a commit: where the store doesn't make one exclusive.
+
+    Args:
+        location: The lakehouse's root; null: not known.
+    """
+    scheme, is_uri, _ = (location or "").partition("://")
+    if not is_uri or scheme in _EXCLUSIVE or is_databricks():
         return None
-    return f"On {scheme}:// only one Spark driver may write a table at a time; conf/spark-s3.conf says more"
+    if spark.conf.get(f"spark.delta.logStore.{scheme}.impl", ""):
+        return None
+    return (
+        f"On {scheme}:// only one Spark driver may write a table at a time: of two, one could lose a commit without an "
+        "error. Let one scheduler run the jobs in turn, or name a log store (conf/spark-s3.conf says more)"
+    )
+
+
+def find_location(spark: SparkSession, config: LakehouseConfig) -> str | None:
+    """Returns where the gold layer is; null where its catalog doesn't say."""
+    if config.root is not None:
+        return config.root
+    layer = ".".join(quoted_name(part) for part in (config.catalog or "", config.gold))
+    try:
+        facts = {row["info_name"]: row["info_value"] for row in spark.sql(f"DESCRIBE SCHEMA {layer}").collect()}
+    except (PySparkException, Py4JError):
+        return None  # whether it is there is asked where a table is
+    return facts.get("Location")
 
 
 def is_remote(spark: SparkSession) -> bool:

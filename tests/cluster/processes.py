@@ -18,6 +18,7 @@ from typing import Any
 
 import pyspark
 
+from brierlake.installed import Store, find_packages
 from tests.quick import QUICK_JVM
 
 ROOT = Path(__file__).parents[2]
@@ -176,7 +177,12 @@ class Submission:
 
 
 def submit_command(
-    *arguments: str, master: str, python: str, conf: Mapping[str, str] | None = None, properties: str = PROPERTIES
+    *arguments: str,
+    master: str,
+    python: str,
+    conf: Mapping[str, str] | None = None,
+    properties: str = PROPERTIES,
+    store: Store | None = None,
 ) -> list[str]:
     """The README's spark-submit with the places of this test."""
     settings = {
@@ -193,7 +199,8 @@ def submit_command(
     }
     given = [part for name, value in settings.items() for part in ("--conf", f"{name}={value}")]
     submit = str(SPARK_HOME / "bin" / "spark-submit")
-    return [submit, "--master", master, "--properties-file", properties, *given, *arguments]
+    packages = ("--packages", ",".join(find_packages(store)))
+    return [submit, "--master", master, *packages, "--properties-file", properties, *given, *arguments]
 
 
 @contextmanager
@@ -205,10 +212,11 @@ def submitted(
     folder: Path,
     conf: Mapping[str, str] | None = None,
     properties: str = PROPERTIES,
+    store: Store | None = None,
 ) -> Iterator[Submission]:
     """Starts spark-submit from the project's folder; what it started is gone at the end."""
     out, err = folder / "submit.out", folder / "submit.err"
-    command = submit_command(*arguments, master=master, python=python, conf=conf, properties=properties)
+    command = submit_command(*arguments, master=master, python=python, conf=conf, properties=properties, store=store)
     with running(command, log=err, out=out, environment=environment, folder=ROOT) as process:
         yield Submission(process, out, err)
 

@@ -80,6 +80,7 @@ def test_a_lake_in_s3_gets_the_same_tables(
         folder=tmp_path,
         conf=conf,
         properties="conf/spark-s3.conf",
+        store="s3",
     ) as job:
         summary = job.finish()
     assert (summary["status"], summary["rows_in"]) == ("published", 240)

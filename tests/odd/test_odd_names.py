@@ -22,7 +22,7 @@ from brierlake.cli import main
 from brierlake.lakehouse.tables import Table, create_table
 from brierlake.schemas import TableSpec
 from tests.quick import FAST_TO_START
-from tests.world import log_and_register, make_rows
+from tests.world import as_skops, log_and_register, make_rows
 
 pytestmark = pytest.mark.slow  # several whole runs
 
@@ -73,7 +73,7 @@ def log_named(store: Path, name: str, *, brier: float, strength: float) -> int:
     model.coef_, model.intercept_ = np.array([[strength, -0.5 * strength]]), np.array([0.0])
     sample = pd.DataFrame({FEATURES[0]: [0.0, 1.0], FEATURES[1]: [1.0, 0.0]})
     signature = infer_signature(sample, model.predict_proba(sample)[:, 1])
-    settings = {"signature": signature, "pip_requirements": ["scikit-learn"], "serialization_format": "skops"}
+    settings = {"signature": signature, "pip_requirements": ["scikit-learn"], **as_skops()}
     return log_and_register(store, name, brier=[brier], log=partial(mlflow.sklearn.log_model, model, **settings))
 
 

@@ -20,6 +20,8 @@ import requests
 from mlflow import MlflowClient
 
 DEADLINE_SECONDS = 180
+_PYTHON = os.environ.get("BRIERLAKE_TESTS_SERVER_PYTHON", sys.executable)
+"""`python -m tests.matrix` lets another MLflow serve."""
 
 
 @dataclass(frozen=True)
@@ -47,17 +49,25 @@ def free_port() -> int:
 
 @contextmanager
 def running_server(
-    folder: Path, *, arguments: Sequence[str] = (), environment: Mapping[str, str] | None = None
+    folder: Path,
+    *,
+    arguments: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+    python: str = _PYTHON,
+    store: str | None = None,
 ) -> Iterator[Server]:
-    """Starts `mlflow server` on SQLite with local artifacts, and waits until it answers.
+    """Starts `mlflow server` with local artifacts, and waits until it answers.
 
     Its runners of background jobs, seven processes that evaluate traces, are left out.
+
+    Args:
+        store: Address of its database; null: SQLite in the folder.
     """
     port = free_port()
     where = Server(f"http://127.0.0.1:{port}", folder)
     command = [
-        *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
-        *("--workers", "1", "--backend-store-uri", f"sqlite:///{where.database}"),
+        *(python, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
+        *("--workers", "1", "--backend-store-uri", store or f"sqlite:///{where.database}"),
         *("--artifacts-destination", str(where.artifacts), *arguments),
     ]
     clean = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}

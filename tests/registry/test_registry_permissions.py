@@ -79,7 +79,7 @@ def test_model_that_may_not_be_seen_isnt_an_empty_one(
     assert client.search_model_versions(f"name = '{name}'") == []
     with pytest.raises(ModelError, match=rf"doesn't let this user see the registered model '{name}' \(403\)"):
         resolve_model(client, ModelConfig(names=(name,)))
-    with pytest.raises(ModelError, match=r"doesn't let this user see .* \(403\)"):
+    with pytest.raises(ModelError, match=r"doesn't let this user .* \(403\). Ask for READ"):
         resolve_model(client, ModelConfig(pin=f"{name}/1"))
 
 

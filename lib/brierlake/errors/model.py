@@ -37,9 +37,9 @@ class ModelError(BrierlakeError):
         )
 
     @classmethod
-    def forbidden(cls, what: str, uri: str) -> Self:
+    def forbidden(cls, action: str, uri: str, *, needs: str = "READ") -> Self:
         return cls(
-            f"MLflow at {uri} doesn't let this user see {what} (403). Ask for READ permission, or use another user."
+            f"MLflow at {uri} doesn't let this user {action} (403). Ask for {needs} permission, or use another user."
         )
 
     @classmethod

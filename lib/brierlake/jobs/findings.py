@@ -18,8 +18,7 @@ from brierlake.errors import ContractError
 from brierlake.model import build_contract
 from brierlake.registry.features import read_features
 from brierlake.registry.fetching import fetch_description
-from brierlake.registry.runs import read_runs
-from brierlake.registry.versions import list_models, read_versions
+from brierlake.registry.versions import list_models, read_tags, read_version_runs, read_versions
 
 _SAMPLE = 20_000
 _FEW = 30
@@ -122,13 +121,13 @@ def look_at_models(
         ModelError: A name isn't there, or there is no version at all.
     """
     versions = read_versions(client, sorted(names) or list_models(client))
-    runs = read_runs(client, (each.run_id for each in versions if each.run_id))
+    runs = read_version_runs(client, versions)
     found = []
     for name in sorted({each.name for each in versions}):
         own = [each for each in versions if each.name == name]
         newest = max(own, key=lambda each: (each.status == "READY", each.number))
         run = runs.get(newest.run_id or "")
-        columns = read_features(newest.tags, *((run.tags, run.params) if run else ()))
+        columns = read_features(read_tags(client, newest), *((run.tags, run.params) if run else ()))
         inputs, form, fault = _fit(client, f"models:/{name}/{newest.number}", schema, columns=columns, table=table)
         seen = Counter(metric for each in own for metric in (runs[each.run_id].metrics if each.run_id in runs else ()))
         ordered = columns if form == "tensor" else ()

@@ -27,7 +27,7 @@ from brierlake.lakehouse.tables import (
 )
 from brierlake.report.speaker import Speaker
 from brierlake.schemas import RUNS, TableSpec
-from brierlake.session import start_session, storage_warning
+from brierlake.session import find_location, start_session, storage_warning
 
 Say = Callable[[str], None]
 """Takes one line of progress."""
@@ -101,7 +101,7 @@ def start_spark(config: Config, *, say: Say, is_debug: bool) -> SparkSession:
     """Returns the session that a command works in, and warns of what its storage can't do."""
     say("Starting Spark")
     spark = start_session(config.session, app_name=f"brierlake {config.job}", is_debug=is_debug)
-    if warning := storage_warning(spark, config.lakehouse.root):
+    if warning := storage_warning(spark, find_location(spark, config.lakehouse)):
         say(warning)
     return spark
 

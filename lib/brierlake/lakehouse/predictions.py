@@ -1,11 +1,13 @@
 """The predictions table: what its windows hold, which of them are stale, and publishing exactly those."""
 
 import json
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Window as SqlWindow
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -27,6 +29,7 @@ from brierlake.lakehouse.windows import Scope, Window, filter_condition, in_orde
 from brierlake.names import column_of
 from brierlake.schemas import TableSpec, predictions_spec
 
+_COMMIT_FILE = re.compile(r"_delta_log/(\d{20})\.json")
 _EXAMPLES = 3
 _REMOVALS = 5
 
@@ -168,7 +171,11 @@ def publish_predictions(
     except STORAGE_FAULTS as error:
         if is_conflict(error):
             raise ConflictError.conflict(table.name, 1) from error
-        raise StorageError.failed("write", table.name, reason_of(error)) from error
+        number = _unwritten_commit(error)
+        if number is None or read_version(spark, table) < number:
+            raise StorageError.failed("write", table.name, reason_of(error)) from error
+        if run_id not in read_commits(spark, table):  # some object stores don't say more when another was first
+            raise ConflictError.conflict(table.name, 1) from error
     commit = read_commits(spark, table).get(run_id)
     if commit is None:
         if expected == 0:
@@ -184,6 +191,12 @@ def written_rows(commit: Mapping[str, Any]) -> int:
 
 class ConflictError(StorageError):
     """Somebody else's commit came first; look at the tables again."""
+
+
+def _unwritten_commit(error: BaseException) -> int | None:
+    """The version whose file of the log couldn't be written, where an error names one."""
+    found = _COMMIT_FILE.search(str(error))
+    return int(found.group(1)) if found else None
 
 
 def is_conflict(error: BaseException) -> bool:
@@ -225,17 +238,17 @@ def read_issues(
     """
     rows = read_table(spark, table, version=commit.version).where(filter_condition(windows))
     rows = rows.where(F.col("run_id") == F.lit(run_id)) if run_id else rows
-    text = key_text(rows.schema, key)
-    counted = (
-        rows.where(F.col("issue").isNotNull())
+    faulty = rows.where(F.col("issue").isNotNull())
+    counts = faulty.groupBy("issue").agg(F.count(F.lit(1)).alias("n"))
+    place = F.row_number().over(SqlWindow.partitionBy("issue").orderBy(*map(column_of, key)))
+    first = (
+        faulty.select("issue", key_text(rows.schema, key).alias("example"), place.alias("place"))
+        .where(F.col("place") <= _EXAMPLES)
         .groupBy("issue")
-        .agg(
-            F.count(F.lit(1)).alias("n"),
-            F.min_by(text, F.struct(*map(column_of, key)), _EXAMPLES).alias("examples"),
-        )
-        .orderBy(F.desc("n"), "issue")
+        .agg(F.sort_array(F.collect_list(F.struct("place", "example"))).alias("examples"))
     )
-    return {row["issue"]: Issue(int(row["n"]), tuple(row["examples"])) for row in counted.collect()}
+    found = counts.join(first, "issue").orderBy(F.desc("n"), "issue").collect()
+    return {row["issue"]: Issue(int(row["n"]), tuple(each["example"] for each in row["examples"])) for row in found}
 
 
 def remove_rows(spark: SparkSession, table: Table, *, where: str, tag: str) -> None:

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any, cast
 
 import pyarrow as pa
@@ -89,7 +90,10 @@ def is_there(spark: SparkSession, table: Table) -> bool:
         StorageError: The place can't be looked at.
     """
     if table.path is None:
-        return spark.catalog.tableExists(table.sql)
+        try:
+            return spark.catalog.tableExists(table.sql)
+        except STORAGE_FAULTS as error:
+            raise StorageError.failed("read", table.name, reason_of(error)) from error
     try:  # in SQL, as all here: Delta's own Python API needs a plugin in a Spark Connect server
         read_properties(spark, table)
     except STORAGE_FAULTS as error:
@@ -279,9 +283,15 @@ def read_table(spark: SparkSession, table: Table, *, version: int | None = None)
 
 def local_frame(spark: SparkSession, records: Sequence[Mapping[str, Any]], schema: T.StructType | str) -> DataFrame:
     """A few records as a relation that the planner itself holds: to read it starts no Spark job."""
-    kind = schema if isinstance(schema, T.StructType) else T.StructType.fromDDL(schema)
-    table: Any = pa.Table.from_pylist(list(records), schema=to_arrow_schema(cast("T.StructType", kind), timezone="UTC"))
-    return spark.createDataFrame(table, schema=cast("T.StructType", kind))
+    kind = cast("T.StructType", schema if isinstance(schema, T.StructType) else T.StructType.fromDDL(schema))
+    table: Any = pa.Table.from_pylist(list(records), schema=_arrow_schema(kind))
+    return spark.createDataFrame(table, schema=kind)
+
+
+def _arrow_schema(schema: T.StructType) -> pa.Schema:
+    # Spark 4.2 wants the zone by name, before it was UTC of itself; platforms bring later parts to earlier versions
+    zone: dict[str, Any] = {"timezone": "UTC"} if "timezone" in signature(to_arrow_schema).parameters else {}
+    return to_arrow_schema(schema, **zone)
 
 
 def append_rows(rows: DataFrame, table: Table, *, tag: str | None = None) -> None:

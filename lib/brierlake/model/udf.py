@@ -1,6 +1,5 @@
 """The model as a Spark UDF, and the transform that adds its two columns, under names that no table of a user has."""
 
-import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -20,7 +19,7 @@ from brierlake.model.issues import decode, foreseen
 from brierlake.model.masks import without_nulls
 from brierlake.model.quiet import quiet_mlflow
 from brierlake.names import column_of, internal
-from brierlake.session import is_remote
+from brierlake.session import is_databricks, is_remote
 
 _RESULT = T.DoubleType()
 PROBABILITY = internal("probability")
@@ -31,7 +30,7 @@ ModelUdf = Callable[..., Column]
 
 
 def build_udf(spark: SparkSession, adapter_path: Path) -> ModelUdf:
-    if is_remote(spark) and "DATABRICKS_RUNTIME_VERSION" not in os.environ:
+    if is_remote(spark) and not is_databricks():
         return _shipped_udf(spark, adapter_path)
     with quiet_mlflow():
         udf: ModelUdf = mlflow.pyfunc.spark_udf(spark, str(adapter_path), result_type=_RESULT, env_manager="local")

@@ -22,5 +22,5 @@ def read_alias(client: MlflowClient, name: str, alias: str) -> int | None:
 
 
 def set_alias(client: MlflowClient, name: str, alias: str, *, version: int) -> None:
-    with asking(registry_uri(client), f"set the alias {alias} of {name}"):
+    with asking(registry_uri(client), f"set the alias {alias} of {name}", needs="EDIT"):
         client.set_registered_model_alias(name, alias, str(version))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import mlflow
 from mlflow import MlflowClient
@@ -19,6 +19,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from brierlake.config import MlflowConfig
 from brierlake.errors import ModelError
 from brierlake.redaction import redacted
+
+Permission = Literal["READ", "EDIT"]
+"""What MLflow's own server calls it."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -46,6 +49,7 @@ def connect(config: MlflowConfig) -> MlflowClient:
     for uri in (config.tracking_uri, config.registry_uri):
         _validate_database(uri)
     os.environ[_TIMEOUT] = str(config.timeout_seconds)
+    os.environ["MLFLOW_DATABRICKS_ENDPOINT_HTTP_RETRY_TIMEOUT"] = str(config.timeout_seconds)  # else eight minutes
     os.environ["MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR"] = "1"
     os.environ[_RETRIES] = "1"
     os.environ["MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER"] = "false"  # a server may ask for an hour
@@ -99,17 +103,18 @@ def without_retries() -> Iterator[None]:
 
 
 @contextmanager
-def asking(uri: str, action: str) -> Iterator[None]:
+def asking(uri: str, action: str, *, needs: Permission = "READ") -> Iterator[None]:
     """Turns MLflow's errors into a ModelError that says what failed where.
 
     Args:
         uri: The server, as the user wrote it.
         action: What MLflow was asked for, as in "could not ...".
+        needs: Permission that a user must have for it.
     """
     try:
         yield
     except MlflowException as error:
-        raise _translated(error, uri, action) from error
+        raise _translated(error, uri, action, needs) from error
     except (RequestException, SQLAlchemyError, OSError, ImportError, json.JSONDecodeError) as error:
         raise ModelError.failed(action, uri, _one_line(error)) from error
 
@@ -118,7 +123,7 @@ def has_code(error: MlflowException, *codes: str) -> bool:
     return error.error_code in codes
 
 
-def _translated(error: MlflowException, uri: str, action: str) -> ModelError:
+def _translated(error: MlflowException, uri: str, action: str, needs: Permission) -> ModelError:
     text = str(error.message)
     if "successful but the response body" in text:
         is_html = is_page(text)
@@ -126,7 +131,7 @@ def _translated(error: MlflowException, uri: str, action: str) -> ModelError:
     if has_code(error, "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED") or "error code 401" in text:
         return ModelError.no_login(uri)
     if has_code(error, "PERMISSION_DENIED") or "error code 403" in text:
-        return ModelError.forbidden("what this job needs", uri)
+        return ModelError.forbidden(action, uri, needs=needs)
     if "timed out" in text:
         return ModelError.unreachable(uri, f"didn't answer within {os.environ.get(_TIMEOUT, '120')} s")
     if "Max retries exceeded" in text and "error responses" not in text:

@@ -9,10 +9,11 @@ from mlflow import MlflowClient
 
 from brierlake.config import ModelConfig
 from brierlake.registry.connection import map_at_once
-from brierlake.registry.points import choose_point, read_history, read_linked_points, read_model_points, tell_apart
+from brierlake.registry.histories import History, read_histories
+from brierlake.registry.points import choose_point, read_linked_points, read_model_points, tell_apart
 from brierlake.registry.records import ValueSource
 from brierlake.registry.runs import Point, Run
-from brierlake.registry.versions import Version
+from brierlake.registry.versions import Version, read_tags
 
 _INFINITE = 1.7976931348623157e308  # what MLflow's database makes of an infinity
 
@@ -43,20 +44,23 @@ def read_measures(
 ) -> tuple[Measure, ...]:
     """Finds each version's value: its run's; its own where the run logged several models; else its tag's.
 
-    One call for each run (none by the rule `last_step`, where the run logged one model), a few at a time.
+    One call for each run that logged several models, a few at a time; the others' histories come many a call, and by
+    the rule `last_step` none is needed.
     """
+    alone: dict[str, Run] = {}
     tasks: dict[str, Callable[[], dict[str, Finding]]] = {}
     for version in versions:
         run = runs.get(version.run_id or "")
         if run and _is_one_of_several(version, run):
             tasks[f"models of {run.run_id}"] = partial(_find_apart, client, run, config)
         elif run:
-            tasks[run.run_id] = partial(_find_in_run, client, run, config)
+            alone[run.run_id] = run
         elif version.model_id:
             tasks[version.model_id] = partial(_find_by_model, client, version.model_id, config)
     done = map_at_once(lambda task: task(), tasks.values())
-    findings = {key: finding for each in done for key, finding in each.items()}
-    return tuple(_measured(version, runs.get(version.run_id or ""), findings, config) for version in versions)
+    findings = {key: finding for each in done for key, finding in each.items()} | _find_in_runs(client, alone, config)
+    measures = [_measured(version, runs.get(version.run_id or ""), findings, config) for version in versions]
+    return tuple(map_at_once(partial(_final, client, config=config), measures))
 
 
 def missing(metric: str) -> str:
@@ -67,17 +71,25 @@ def _is_one_of_several(version: Version, run: Run) -> bool:
     return len(run.model_steps) > 1 and version.model_id in run.model_steps
 
 
-def _find_in_run(client: MlflowClient, run: Run, config: ModelConfig) -> dict[str, Finding]:
-    point = run.metrics.get(config.metric)
-    if point and config.rule == "last_logged":
-        point = choose_point(read_history(client, run, config.metric), config.rule) or point
-    return {run.run_id: _found(point, "run", config)}
+def _find_in_runs(client: MlflowClient, runs: Mapping[str, Run], config: ModelConfig) -> dict[str, Finding]:
+    histories: Mapping[str, History] = {}
+    if config.rule == "last_logged":
+        histories = read_histories(
+            client, [run for run in runs.values() if config.metric in run.metrics], config.metric
+        )
+    return {
+        run_id: _found(
+            choose_point(histories.get(run_id, ()), config.rule) or run.metrics.get(config.metric), "run", config
+        )
+        for run_id, run in runs.items()
+    }
 
 
 def _find_apart(client: MlflowClient, run: Run, config: ModelConfig) -> dict[str, Finding]:
     linked = read_linked_points(client, run, config.metric)
     apart = tell_apart(linked, run.model_steps)
-    if apart is None and config.metric in run.metrics:
+    # MLflow 3.1 to 3.8 link no value that was logged without the model's id
+    if config.metric in run.metrics and not any((apart or {}).values()):
         fault = f"its run logged several models, and {config.metric} isn't tied to one of them (log it with model_id=)"
         return {model_id: Finding(None, None, None, fault) for model_id in linked}
     return {
@@ -112,8 +124,15 @@ def _measured(version: Version, run: Run | None, findings: Mapping[str, Finding]
     finding = findings.get(key or "", Finding(None, None, None, missing(config.metric)))
     if run and run.fault:
         finding = replace(finding, fault=run.fault)
-    if finding.fault and config.metric in version.tags:
-        finding = _tagged(version.tags[config.metric], finding, config)
+    return Measure(version, finding)
+
+
+def _final(client: MlflowClient, measure: Measure, *, config: ModelConfig) -> Measure:
+    """A tag stands in for a value that is missing or can't count; what isn't ready can't count at all."""
+    version, finding = measure.version, measure.finding
+    tag = read_tags(client, version).get(config.metric) if finding.fault else None
+    if tag is not None:
+        finding = _tagged(tag, finding, config)
     if version.status != "READY":
         finding = replace(finding, fault=f"its status is {version.status}")
     return Measure(version, finding)

@@ -48,12 +48,6 @@ def tell_apart(models: Mapping[str, LoggedPoints], steps: Mapping[str, int]) -> 
     return later if _are_distinct(later.values()) else None
 
 
-def read_history(client: MlflowClient, run: Run, metric: str) -> tuple[Point, ...]:
-    with asking(client.tracking_uri, f"read the history of {metric} of run {run.run_id}"):
-        history = client.get_metric_history(run.run_id, metric)
-    return tuple(Point(each.value, each.step, each.timestamp) for each in history)
-
-
 def read_linked_points(client: MlflowClient, run: Run, metric: str) -> dict[str, LoggedPoints]:
     """Reads the values linked to each of the models that a run logged; deleted models are left out."""
     found: dict[str, LoggedPoints] = {}

@@ -186,7 +186,7 @@ def _refusal(client: MlflowClient, source: str, config: ModelConfig) -> str | No
 
 def _create_version(client: MlflowClient, target: str, row: Registration) -> int:
     uri = registry_uri(client)
-    with asking(uri, f"register {row.source} under {target}"):
+    with asking(uri, f"register {row.source} under {target}", needs="EDIT"):
         try:
             client.create_registered_model(target)
         except MlflowException as error:

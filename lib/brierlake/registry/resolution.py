@@ -14,8 +14,8 @@ from brierlake.registry.formats import find_unfit
 from brierlake.registry.measures import Measure, read_measures
 from brierlake.registry.ranking import rank_measures
 from brierlake.registry.records import Candidate, Resolution
-from brierlake.registry.runs import Run, read_runs
-from brierlake.registry.versions import Version, read_pinned, read_versions
+from brierlake.registry.runs import Run
+from brierlake.registry.versions import Version, read_pinned, read_tags, read_version_runs, read_versions
 
 
 def resolve_model(client: MlflowClient, config: ModelConfig) -> Resolution:
@@ -28,7 +28,7 @@ def resolve_model(client: MlflowClient, config: ModelConfig) -> Resolution:
         ModelError: A name, version or alias isn't there or may not be seen, or no version can be chosen.
     """
     versions = [read_pinned(client, config.pin)] if config.pin else read_versions(client, config.names)
-    runs = read_runs(client, (version.run_id for version in versions if version.run_id))
+    runs = read_version_runs(client, versions)
     measures = read_measures(client, versions, runs, config)
     candidates = _pinned(measures, config) if config.pin else _chosen(client, measures, runs, config)
     best = next(each for each in candidates if each.is_selected)
@@ -41,7 +41,7 @@ def resolve_model(client: MlflowClient, config: ModelConfig) -> Resolution:
         metric_name=config.metric,
         metric_value=best.value,
         candidates=candidates,
-        features=read_features(version.tags, *((run.tags, run.params) if run else ())),
+        features=read_features(read_tags(client, version), *((run.tags, run.params) if run else ())),
     )
 
 

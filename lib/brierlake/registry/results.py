@@ -47,7 +47,7 @@ def log_result(client: MlflowClient, config: MlflowConfig, result: Result) -> st
     Raises:
         ModelError: MLflow refuses or can't be reached. What was logged until then is marked as failed.
     """
-    with asking(config.tracking_uri, f"log a run to the experiment {config.experiment!r}"):
+    with asking(config.tracking_uri, f"log a run to the experiment {config.experiment!r}", needs="EDIT"):
         experiment_id = _experiment_id(client, config)
         with without_retries():
             run_id = str(
@@ -64,7 +64,7 @@ def log_result(client: MlflowClient, config: MlflowConfig, result: Result) -> st
 
 def tag_version(client: MlflowClient, config: MlflowConfig, name: str, version: int, tags: Mapping[str, str]) -> None:
     """Sets tags on a model version, over those that are there."""
-    with asking(config.registry_uri or config.tracking_uri, f"tag {name} version {version}"):
+    with asking(config.registry_uri or config.tracking_uri, f"tag {name} version {version}", needs="EDIT"):
         for key, value in tags.items():
             client.set_model_version_tag(name, str(version), key, redacted(value))
 

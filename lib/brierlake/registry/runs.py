@@ -41,8 +41,12 @@ class Run:
     params: Mapping[str, str] = field(default_factory=dict)
 
 
-def read_runs(client: MlflowClient, run_ids: Iterable[str]) -> dict[str, Run]:
-    """Reads runs in batches; those that the search leaves out one by one, so that each has its reason."""
+def read_runs(client: MlflowClient, run_ids: Iterable[str], *, with_models: Iterable[str] = ()) -> dict[str, Run]:
+    """Reads runs in batches; those that the search leaves out one by one, so that each has its reason.
+
+    Args:
+        with_models: Ids of runs that are known to have logged a model: their `model_steps` are complete.
+    """
     wanted = sorted(set(run_ids))
     if not wanted:
         return {}
@@ -59,8 +63,15 @@ def read_runs(client: MlflowClient, run_ids: Iterable[str]) -> dict[str, Run]:
                 max_results=len(batch),
             )
         found.update({run.run_id: run for run in map(as_run, page)})
+    found = add_models(client, found, of=with_models)
     left = [run_id for run_id in wanted if run_id not in found]
     return found | dict(zip(left, map_at_once(partial(_read_run, client), left), strict=True))
+
+
+def add_models(client: MlflowClient, runs: Mapping[str, Run], *, of: Iterable[str]) -> dict[str, Run]:
+    """Reads those runs again that have logged a model and are without one here: MLflow before 3.6 leaves models out."""
+    bare = [run_id for run_id in sorted(set(of)) if run_id in runs and not runs[run_id].model_steps]
+    return {**runs, **dict(zip(bare, map_at_once(partial(_read_run, client), bare), strict=True))}
 
 
 def list_experiments(client: MlflowClient) -> list[str]:

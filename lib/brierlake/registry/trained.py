@@ -10,7 +10,7 @@ from mlflow.entities import ViewType
 
 from brierlake.errors import ModelError
 from brierlake.registry.connection import asking, map_at_once
-from brierlake.registry.runs import Run, as_run
+from brierlake.registry.runs import Run, add_models, as_run
 from brierlake.registry.wholeness import MLMODEL
 
 _PAGE = 1000
@@ -48,7 +48,8 @@ def read_trained_models(client: MlflowClient, experiment: str, *, filter_string:
             raise ModelError.no_experiment(experiment, known)
     runs = _search_runs(client, found.experiment_id, filter_string)
     logged = _search_logged_models(client, found.experiment_id)
-    each_run = map_at_once(partial(_of_run, client, logged=logged), runs)
+    whole = add_models(client, {run.run_id: run for run in runs}, of=(each.source_run_id for each in logged.values()))
+    each_run = map_at_once(partial(_of_run, client, logged=logged), whole.values())
     return tuple(model for models in each_run for model in models)
 
 

@@ -3,13 +3,15 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from brierlake.errors import ModelError
-from brierlake.registry.connection import asking, has_code, registry_uri
+from brierlake.registry.connection import asking, has_code, map_at_once, registry_uri
+from brierlake.registry.runs import Run, read_runs
 
 _PAGE = 10_000
 _LARGEST_VERSION = 2**31 - 1
@@ -27,7 +29,8 @@ class Version:
     run_id: str | None
     source: str
     status: str
-    tags: Mapping[str, str]
+    tags: Mapping[str, str] | None
+    """Null: Unity Catalog's search leaves them out; see `read_tags`."""
     origin: str
     """The same for all versions of the same files: a logged model's id, a run's artifact, else the source."""
 
@@ -47,7 +50,7 @@ def list_models(client: MlflowClient) -> list[str]:
 
 
 def read_versions(client: MlflowClient, names: Sequence[str]) -> tuple[Version, ...]:
-    """Lists all versions of the named models, in one call where they fit into one page.
+    """Lists all versions of the named models, a page of one name a call.
 
     Raises:
         ModelError: A name isn't registered, or may not be seen: the search would only say "nothing".
@@ -116,14 +119,33 @@ def quoted(text: str) -> str:
 
 def search_versions(client: MlflowClient, names: Sequence[str]) -> list[Version]:
     """Lists what may be seen: nothing for an unknown or a forbidden name; copies aren't followed."""
-    which = (
-        f"name = {quoted(names[0])}" if len(names) == 1 else f"name IN ({', '.join(quoted(name) for name in names)})"
+    # servers before 3.17 don't understand `name IN (…)`
+    return [version for found in map_at_once(partial(_search_versions, client), names) for version in found]
+
+
+def read_version_runs(client: MlflowClient, versions: Sequence[Version]) -> dict[str, Run]:
+    """Reads the runs that the versions were made in."""
+    return read_runs(
+        client,
+        (version.run_id for version in versions if version.run_id),
+        with_models=(version.run_id for version in versions if version.run_id and version.model_id),
     )
+
+
+def read_tags(client: MlflowClient, version: Version) -> Mapping[str, str]:
+    """Returns a version's tags; asks the registry only where the list left them out."""
+    if version.tags is not None:
+        return version.tags
+    found = _looked_up(client, version.name, version.number)
+    return (found.tags if found else None) or {}
+
+
+def _search_versions(client: MlflowClient, name: str) -> list[Version]:
     found: list[Version] = []
     token: str | None = None
     with asking(registry_uri(client), "list its versions"):
         while True:
-            page = client.search_model_versions(which, max_results=_PAGE, page_token=token)
+            page = client.search_model_versions(f"name = {quoted(name)}", max_results=_PAGE, page_token=token)
             found.extend(_version(each) for each in page)
             token = page.token
             if not token:
@@ -139,7 +161,7 @@ def _version(entity: Any) -> Version:
         run_id=entity.run_id or None,
         source=source,
         status=str(entity.status),
-        tags=dict(entity.tags or {}),
+        tags=dict(entity.tags or {}) if not callable(entity.tags) else None,
         origin=origin_of(source),
     )
 
@@ -152,7 +174,7 @@ def _validate_name(client: MlflowClient, name: str) -> list[str]:
             return list(client.get_registered_model(name).aliases)
         except MlflowException as error:
             if has_code(error, "PERMISSION_DENIED"):
-                raise ModelError.forbidden(f"the registered model {name!r}", uri) from error
+                raise ModelError.forbidden(f"see the registered model {name!r}", uri) from error
             if not has_code(error, "RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                 raise
             raise ModelError.no_model(name, list_models(client)) from error

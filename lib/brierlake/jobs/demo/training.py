@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import version
 from importlib.util import find_spec
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -120,8 +121,7 @@ def _log_version(name: str, pipeline: Pipeline, july: pd.DataFrame, *, run_id: s
         pipeline,
         name="model",
         signature=mlflow.models.infer_signature(july, pipeline.predict(july.head(100))),
-        serialization_format="skops",
-        skops_trusted_types=_TRUSTED[name],
+        **_serialization(name),
         pip_requirements=[f"{package}=={version(package)}" for package in _REQUIRED],  # inferring them takes long
         registered_model_name=name if name == "flights_sgd" else None,
     )
@@ -129,6 +129,13 @@ def _log_version(name: str, pipeline: Pipeline, july: pd.DataFrame, *, run_id: s
         mlflow.register_model(f"runs:/{run_id}/model", name)
     elif name == "flights_hgb":
         mlflow.register_model(logged.model_uri, name)
+
+
+def _serialization(name: str) -> dict[str, Any]:
+    """Skops, or the pickle that MLflow makes of itself where it can't be told (before 3.9) what skops holds."""
+    if "skops_trusted_types" not in signature(mlflow.sklearn.log_model).parameters:
+        return {}
+    return {"serialization_format": "skops", "skops_trusted_types": _TRUSTED[name]}
 
 
 def _make_sgd(rate: float) -> tuple[SGDClassifier, int]:

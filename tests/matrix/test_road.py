@@ -1,0 +1,105 @@
+"""What each row of the matrix must be able to do, with the same probabilities and the same figures."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from click.testing import CliRunner
+from pyspark.sql import SparkSession
+
+from brierlake.cli import main
+from tests.world import DAYS, PER_DAY, World, labels_of, lay_out, log_picky_version, log_versions, probability_of
+
+FIGURES = Path(__file__).with_name("figures.json")
+"""Written by this test where BRIERLAKE_TESTS_WRITE is set, on today's row."""
+_COLUMNS = (
+    "n_labelled",
+    "brier",
+    "brier_se",
+    "base_rate",
+    "skill",
+    "reliability",
+    "resolution",
+    "calibration_slope",
+    "log_loss",
+)
+
+
+def call(world: World, command: str, *arguments: str, code: int = 0) -> dict[str, Any]:
+    done = CliRunner().invoke(main, [command, "--config", world.path, "--json", "--quiet", *arguments])
+    assert done.exit_code == code, done.output
+    return dict(json.loads(done.stdout.strip().splitlines()[-1]))
+
+
+@pytest.fixture(scope="module")
+def job(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A job with a challenger and a report, over two registered models, in a registry of its own."""
+    folder = tmp_path_factory.mktemp("road")
+    log_versions(folder)
+    made = lay_out(spark, folder, tmp_path_factory.mktemp("job"))
+    settings = yaml.safe_load(Path(made.path).read_text(encoding="utf-8"))
+    settings |= {"challenger": {"runner_up": True}, "report": {"path": "report.html"}}
+    settings["mlflow"] |= {"log_runs": True, "experiment": "scored"}
+    Path(made.path).write_text(yaml.safe_dump(settings), encoding="utf-8")
+    return made
+
+
+def figures(world: World) -> dict[str, Any]:
+    metrics = world.read("brier_metrics")
+    metrics = metrics[(metrics["grain"] == "all") & metrics["slice_key"].isna()]
+    compared = world.read("brier_compare").query("grain == 'all'")
+    return {
+        "metrics": metrics.sort_values(["model_name", "model_version"])[list(_COLUMNS)].to_dict("list"),
+        "compare": compared[["n", "difference", "difference_low", "difference_high"]].to_dict("list"),
+    }
+
+
+def test_the_whole_road(job: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = call(job, "score")
+    assert (first["status"], first["rows_in"], first["model"]["name"]) == ("published", len(job.rows), "second")
+    rows = job.read("predictions").sort_values("id")
+    np.testing.assert_allclose(rows["probability"], probability_of(job.rows), rtol=1e-15)
+    assert call(job, "score")["status"] == "unchanged"
+
+    job.append(labels_of(job.rows[3 * PER_DAY :]), "results")
+    late = call(job, "diagnose")
+    assert late["status"] == "published"
+    told = figures(job)
+    if FIGURES.exists():
+        expected = json.loads(FIGURES.read_text(encoding="utf-8"))
+        for name, columns in expected.items():
+            pd.testing.assert_frame_equal(pd.DataFrame(told[name]), pd.DataFrame(columns), rtol=1e-9, check_dtype=False)
+    else:
+        FIGURES.write_text(json.dumps(told, indent=1), encoding="utf-8")
+        pytest.fail("the figures were written anew: look at them, and run again")
+
+    job.sql(f"UPDATE {job.silver('games').sql} SET x1 = x1 + 1 WHERE id = 3")
+    changed = call(job, "score", "--incremental")
+    assert (changed["status"], changed["rows_in"]) == ("published", PER_DAY)
+    again = job.read("predictions").set_index("id")["probability"]
+    assert again[3] != pytest.approx(rows.set_index("id")["probability"][3])
+    assert again.drop(3).equals(rows.set_index("id")["probability"].drop(3))
+
+    page = (job.folder / "report.html").read_text(encoding="utf-8")
+    assert "second" in page
+    assert call(job, "report", "--output", str(job.folder / "again.html"))["status"] == "written"
+    assert "not distinguishable" in call(job, "promote")["reason"]
+    assert set(job.read("runs")["action"]) >= {"score", "diagnose"}
+    call(job, "maintain")
+    call(job, "show", DAYS[0])
+
+
+def test_a_bad_row_costs_one_row_and_is_named(spark: SparkSession, tmp_path: Path) -> None:
+    log_picky_version(tmp_path, "first", brier=0.2)
+    (tmp_path / "job").mkdir()
+    world = lay_out(spark, tmp_path, tmp_path / "job")
+    world.sql(f"UPDATE {world.silver('games').sql} SET x1 = 99 WHERE id IN (7, 11, 19, 23)")
+    summary = call(world, "score", "--set", "model.names=[first]")
+    rows = world.read("predictions").set_index("id")
+    assert list(rows.index[rows["probability"].isna()].sort_values()) == [7, 11, 19, 23]
+    assert list(summary["issues"].values()) == [4]
+    assert list(summary["issue_examples"].values()) == [["id=7", "id=11", "id=19"]]
