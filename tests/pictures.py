@@ -25,7 +25,7 @@ COLOURS = 96
 
 
 def call(*arguments: str) -> dict[str, Any]:
-    command = [sys.executable, "-m", "brierlake.cli", *arguments, "--json", "--quiet"]
+    command = [sys.executable, "-m", "brierlake", *arguments, "--json", "--quiet"]
     answer = subprocess.run(command, check=True, capture_output=True, text=True)
     return dict(json.loads(answer.stdout))
 

@@ -35,6 +35,7 @@ def packages(*arguments: str) -> list[str]:
 
 def test_spark_submit_gets_what_a_session_of_ours_does(spark: SparkSession) -> None:
     found = properties(CONF / "spark-defaults.conf")
+    assert found.pop("spark.yarn.maxAppAttempts") == "1"
     assert {name: spark.conf.get(name) for name in found} == found
     assert packages() == str(spark.conf.get("spark.jars.packages")).split(",")
 
@@ -69,7 +70,7 @@ def test_cluster_config_needs_its_two_variables_only(monkeypatch: pytest.MonkeyP
 
 def test_the_databricks_bundle_runs_files_that_are_there_one_run_at_a_time() -> None:
     bundle = yaml.safe_load((SCHEDULES / "databricks.yml").read_text(encoding="utf-8"))
-    assert set(bundle) <= {"bundle", "sync", "variables", "resources"}
+    assert set(bundle) <= {"artifacts", "bundle", "sync", "variables", "resources"}
     job = bundle["resources"]["jobs"]["brierlake"]
     assert job["max_concurrent_runs"] == 1
     clusters = {each["job_cluster_key"] for each in job["job_clusters"]}

@@ -24,12 +24,37 @@ def test_a_connect_client_scores_and_diagnoses_as_a_local_run_does(
         flights.assert_same_as_local("connected")
         assert run(flights, "diagnose", *places)["status"] == "unchanged"
         assert run(flights, "diagnose", "--force", *places)["diagnostics"]["windows"] == 4
+        noted = run_in_notebook(flights, "score", "--set", "lakehouse.gold=noted", uri=uri)
+        assert (noted["status"], noted["rows_in"], noted["rows_with_issue"]) == ("published", 240, 0)
+    flights.assert_same_as_local("noted")
     flights.assert_same_as_local("connected")
 
 
+_NOTEBOOK = """
+import sys
+from pyspark.sql import SparkSession
+spark = SparkSession.builder.remote(sys.argv[1]).getOrCreate()
+try:
+    spark.sparkContext
+except Exception:
+    print("no context, as on serverless")
+from brierlake.cli import main
+main(sys.argv[2:])
+"""
+
+
+def run_in_notebook(flights: Flights, command: str, *arguments: str, uri: str) -> dict[str, dict[str, int]]:
+    """The session is there already, has no context, and the config doesn't speak of it."""
+    return answer_of(flights, "-c", _NOTEBOOK, uri, command, *arguments)
+
+
 def run(flights: Flights, command: str, *arguments: str) -> dict[str, dict[str, int]]:
+    return answer_of(flights, "-m", "brierlake", command, *arguments)
+
+
+def answer_of(flights: Flights, *arguments: str) -> dict[str, dict[str, int]]:
     done = subprocess.run(
-        [sys.executable, "-m", "brierlake.cli", command, "--config", "conf/cluster.yml", "--json", *arguments],
+        [sys.executable, *arguments, "--config", "conf/cluster.yml", "--json"],
         cwd=ROOT,
         env=flights.environment,
         capture_output=True,

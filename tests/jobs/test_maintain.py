@@ -95,7 +95,7 @@ def test_maintain_puts_together_and_changes_no_row(again: World) -> None:
 @pytest.mark.parametrize("extra", [[], ["--debug"]])
 def test_what_delta_prints_stays_out_of_the_summary(again: World, extra: list[str]) -> None:
     """A process of its own, whose JVM writes to this process's stdout where nothing is done about it."""
-    command = [sys.executable, "-m", "brierlake.cli", "maintain", "--config", again.path, "--json", *extra]
+    command = [sys.executable, "-m", "brierlake", "maintain", "--config", again.path, "--json", *extra]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)["status"] == "published"
     assert ("Deleted " in done.stderr) is bool(extra)
