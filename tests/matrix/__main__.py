@@ -65,7 +65,9 @@ def main() -> int:
             Path(sys.executable), *(_REGISTRY if given.small else ["tests/registry"]), *rest, settings=server
         )
     # Spark before 4.2 leaves sockets open
-    return run_tests(python, "-W", "ignore:unclosed <socket:ResourceWarning", *(SMALL if given.small else []), *rest)
+    return run_tests(
+        python, "-W", "ignore:unclosed <socket:ResourceWarning", *(["-m", "", *SMALL] if given.small else []), *rest
+    )
 
 
 def _installed(python: Path) -> dict[str, str]:

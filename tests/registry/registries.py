@@ -2,6 +2,7 @@
 
 import uuid
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ from sklearn.linear_model import LogisticRegression
 
 from brierlake.config import MlflowConfig
 from brierlake.registry import connect
+
+IS_SKOPS_USUAL = signature(mlflow.sklearn.log_model).parameters["serialization_format"].default == "skops"
+"""What MLflow makes of a scikit-learn model when nobody says; before 3.13 a pickle."""
 
 
 @dataclass(frozen=True)

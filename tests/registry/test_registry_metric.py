@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import mlflow
 import pytest
 from mlflow.data.pandas_dataset import from_pandas
+from packaging.version import Version
 from pandas import DataFrame
 from registries import Registry
 
@@ -148,7 +149,7 @@ def change(registry: Registry, statement: str, *values: object) -> None:
 
 def test_tag_of_the_version_counts_where_the_run_has_no_value(registry: Registry, name: str) -> None:
     _, number = registry.log_version(name)
-    registry.client.set_model_version_tag(name, number, "brier", "0.21")
+    registry.client.set_model_version_tag(name, str(number), "brier", "0.21")
     row = candidate(registry, name)
     assert (row.value, row.value_source, row.step, row.logged_at, row.is_eligible) == (0.21, "tag", None, None, True)
 
@@ -157,7 +158,7 @@ def test_tag_of_the_version_counts_for_a_failed_run_but_not_before_a_value_that_
     quick: Registry, name: str
 ) -> None:
     run_id, number = quick.log_version(name, (0.3, 0, 1000))
-    quick.client.set_model_version_tag(name, number, "brier", "0.21")
+    quick.client.set_model_version_tag(name, str(number), "brier", "0.21")
     assert candidate(quick, name).value == 0.3
     quick.client.update_run(run_id, "FAILED")
     assert (candidate(quick, name).value, candidate(quick, name).is_eligible) == (0.21, True)
@@ -168,7 +169,7 @@ def test_tag_of_the_version_counts_for_a_failed_run_but_not_before_a_value_that_
 )
 def test_tag_that_is_no_value(quick: Registry, name: str, text: str, reason: str) -> None:
     _, number = quick.log_version(name)
-    quick.client.set_model_version_tag(name, number, "brier", text)
+    quick.client.set_model_version_tag(name, str(number), "brier", text)
     row = candidate(quick, name)
     assert not row.is_eligible
     assert reason in str(row.reason)
@@ -226,13 +227,15 @@ def log_two_and_name_one(registry: Registry) -> list[str]:
 
 @pytest.mark.parametrize("log_two", [log_two_without_names, log_two_without_names_in_turn, log_two_and_name_one])
 def test_two_models_that_cant_be_told_apart_arent_ranked(registry: Registry, name: str, log_two) -> None:
+    if log_two is log_two_without_names_in_turn and Version(mlflow.__version__) < Version("3.1"):
+        pytest.skip("MLflow 3.0 ties such a value to one of the models in no order, now and then to the right one")
     with mlflow.start_run(experiment_id=registry.experiment_id):
         models = log_two(registry)
     for model_id in models:
         registry.register(name, model_id)
     with pytest.raises(ModelError, match=r"2 x its run logged several models, and brier isn't tied to one of them"):
         resolve_model(registry.client, ModelConfig(names=(name,)))
-    registry.client.set_model_version_tag(name, 1, "brier", "0.41")
+    registry.client.set_model_version_tag(name, "1", "brier", "0.41")
     assert resolve_model(registry.client, ModelConfig(names=(name,))).model_version == 1
 
 
