@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import mlflow
@@ -15,7 +16,9 @@ import requests
 import yaml
 from click.testing import CliRunner
 from mlflow import MlflowClient
+from mlflow.models import infer_signature
 from pyspark.sql import SparkSession
+from sklearn.linear_model import LogisticRegression
 
 from brierlake.cli import main
 from brierlake.config import MlflowConfig, ModelConfig
@@ -23,7 +26,7 @@ from brierlake.registry import connect, resolve_model
 from tests.cluster.processes import LOOPBACK, free_port
 from tests.platforms.parts import postgres_programs, python_with
 from tests.registry.mlflow_server import Server, counted_requests, running_server
-from tests.world import World, lay_out, log_versions
+from tests.world import SAMPLE, World, lay_out, log_versions
 
 _PASSWORD = "a-long-enough-password"  # noqa: S105 - of a server that lives for one test run
 _VERSIONS = 1000
@@ -157,6 +160,12 @@ def fill_name(server: Server, database: str, name: str) -> None:
     client = MlflowClient(server.uri)
     run_id = client.create_run(client.get_experiment_by_name("world").experiment_id).info.run_id
     client.log_metric(run_id, "brier", 0.05, 1000, 0)
+    with TemporaryDirectory() as folder:
+        model = LogisticRegression().fit(SAMPLE, [0, 1])
+        signature = infer_signature(SAMPLE, model.predict_proba(SAMPLE)[:, 1])
+        settings = {"signature": signature, "pip_requirements": ["scikit-learn"]}
+        mlflow.sklearn.save_model(model, f"{folder}/model", **settings)
+        client.log_artifacts(run_id, f"{folder}/model", "model")
     client.set_terminated(run_id)
     client.create_registered_model(name)
     client.create_model_version(name, f"runs:/{run_id}/model", run_id, await_creation_for=0)

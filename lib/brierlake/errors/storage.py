@@ -1,5 +1,6 @@
 """A table can't be read or written."""
 
+import re
 from collections.abc import Sequence
 from typing import Self
 
@@ -67,4 +68,24 @@ class StorageError(BrierlakeError):
 
     @classmethod
     def failed(cls, action: str, table: str, reason: str) -> Self:
-        return cls(f"Could not {action} {table}: {reason}")
+        fix = next((f" {fix}" for words, fix in _FIXES if words.search(reason)), "")
+        return cls(f"Could not {action} {table}: {reason.rstrip('.') if fix else reason}{'.' if fix else ''}{fix}")
+
+
+_FIXES = (
+    (
+        re.compile(r"(?i)\b40[13]\b|forbidden|access ?denied|unauthorized|authenticat|permission denied|expired"),
+        "Check the credentials that Spark has for that place, and that they may read and write there.",
+    ),
+    (
+        re.compile(
+            r"SCHEMA_NOT_FOUND|CATALOG_NOT_FOUND|(?i:no ?such ?bucket|bucket .*not exist|container .*not exist)"
+        ),
+        "Create it, or check the `lakehouse` section.",
+    ),
+    (
+        re.compile(r"(?i)metastore|connection refused|timed? ?out|unknown ?host"),
+        "Check that the service is up and can be reached from here.",
+    ),
+)
+"""What a platform says when it refuses, and what to do about it."""

@@ -30,6 +30,7 @@ FORMAT_PROPERTY = "brierlake.format"
 STORAGE_FAULTS = (PySparkException, Py4JJavaError)
 """What Spark and Delta raise; see `condition_of`."""
 
+_JAVA_CLASS = re.compile(r"^(?:[a-z]\w*\.)+\w+(?:Exception|Error): ")
 _CONDITION = re.compile(r"\[([A-Z][A-Z0-9_]+(?:\.[A-Z0-9_]+)*)\]")
 
 
@@ -78,9 +79,11 @@ def is_gone(error: BaseException) -> bool:
 def reason_of(error: BaseException) -> str:
     """Returns the first line that says something."""
     lines = [
-        line.strip() for line in str(error).splitlines() if line.strip() and not line.startswith("An error occurred")
+        line.strip(": ")
+        for line in str(error).splitlines()
+        if line.strip() and not line.startswith("An error occurred")
     ]
-    return redacted(lines[0] if lines else type(error).__name__)[:300]
+    return redacted(_JAVA_CLASS.sub("", lines[0]) if lines else type(error).__name__)[:300]
 
 
 def is_there(spark: SparkSession, table: Table) -> bool:
