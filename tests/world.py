@@ -1,5 +1,6 @@
 """A small world for whole jobs: real models in a SQLite-backed MLflow, real Delta tables, four days in two months."""
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -13,11 +14,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from click.testing import CliRunner
 from mlflow.models import infer_signature
 from mlflow.models.model import ModelInfo
 from pyspark.sql import SparkSession
 from sklearn.linear_model import LogisticRegression
 
+from brierlake.cli import main
 from brierlake.config import Config
 from brierlake.configfile import read_config
 from brierlake.jobs.run import Run, start_run
@@ -204,3 +207,10 @@ def labels_of(rows: pd.DataFrame) -> pd.DataFrame:
 def probability_of(rows: pd.DataFrame, strength: float = 1.0) -> np.ndarray:
     """What the version of that strength says; 1.0 is the best one, `second` 1."""
     return np.asarray(1 / (1 + np.exp(-strength * (rows["x1"] - 0.5 * rows["x2"]))))
+
+
+def call(world: World, command: str, *arguments: str, code: int = 0) -> dict[str, Any]:
+    """Runs a command in this process and session; returns its summary."""
+    done = CliRunner().invoke(main, [command, "--config", world.path, "--json", "--quiet", *arguments])
+    assert done.exit_code == code, done.output
+    return dict(json.loads(done.stdout.strip().splitlines()[-1]))

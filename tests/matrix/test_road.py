@@ -8,11 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from click.testing import CliRunner
 from pyspark.sql import SparkSession
 
-from brierlake.cli import main
-from tests.world import PER_DAY, World, labels_of, lay_out, log_picky_version, log_versions, probability_of
+from tests.world import PER_DAY, World, call, labels_of, lay_out, log_versions, probability_of
 
 pytestmark = pytest.mark.slow  # it is what `python -m tests.matrix` is for
 
@@ -29,12 +27,6 @@ _COLUMNS = (
     "calibration_slope",
     "log_loss",
 )
-
-
-def call(world: World, command: str, *arguments: str, code: int = 0) -> dict[str, Any]:
-    done = CliRunner().invoke(main, [command, "--config", world.path, "--json", "--quiet", *arguments])
-    assert done.exit_code == code, done.output
-    return dict(json.loads(done.stdout.strip().splitlines()[-1]))
 
 
 @pytest.fixture(scope="module")
@@ -89,15 +81,3 @@ def test_the_whole_road(job: World, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "second" in (job.folder / "page.html").read_text(encoding="utf-8")
     assert "240 labelled rows" in call(job, "promote")["reason"]
     assert set(job.read("runs")["action"]) >= {"score", "diagnose"}
-
-
-def test_a_bad_row_costs_one_row_and_is_named(spark: SparkSession, tmp_path: Path) -> None:
-    log_picky_version(tmp_path, "first", brier=0.2)
-    (tmp_path / "job").mkdir()
-    world = lay_out(spark, tmp_path, tmp_path / "job")
-    world.sql(f"UPDATE {world.silver('games').sql} SET x1 = 99 WHERE id IN (7, 11, 19, 23)")
-    summary = call(world, "score", "--set", "model.names=[first]")
-    rows = world.read("predictions").set_index("id")
-    assert list(rows.index[rows["probability"].isna()].sort_values()) == [7, 11, 19, 23]
-    assert list(summary["issues"].values()) == [4]
-    assert list(summary["issue_examples"].values()) == [["id=7", "id=11", "id=19"]]

@@ -90,7 +90,7 @@ def yarn(tmp_path_factory: pytest.TempPathFactory, flights: Flights, bare_python
             hdfs = (folder / "out").read_text().split()[-1]
             made = Yarn(folder, hdfs, bare_python, flights)
             copy = str(Path(__file__).with_name("copy_tables.py"))
-            silver = f"{flights.folder}/lake/silver"
+            silver = f"file://{flights.folder}/lake/silver"
             done = made.submit(copy, silver, f"{hdfs}/lake/silver", "flights", "arrivals")
             assert done.returncode == 0, done.stderr[-4000:]
             yield made
@@ -111,7 +111,7 @@ def test_client_mode_gets_the_same_tables_and_then_nothing_changes(yarn: Yarn) -
     again = yarn.submit(*command)
     assert json.loads(again.stdout.strip().splitlines()[-1])["status"] == "unchanged"
     copy = str(Path(__file__).with_name("copy_tables.py"))
-    done = yarn.submit(copy, f"{yarn.hdfs}/lake/gold", f"{yarn.flights.folder}/lake/yarn", *KEYS)
+    done = yarn.submit(copy, f"{yarn.hdfs}/lake/gold", f"file://{yarn.flights.folder}/lake/yarn", *KEYS)
     assert done.returncode == 0, done.stderr[-4000:]
     yarn.flights.assert_same_as_local("yarn", is_copied=True)
 

@@ -2,7 +2,6 @@
 
 import uuid
 from dataclasses import dataclass
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +9,14 @@ import mlflow
 from mlflow import MlflowClient
 from mlflow.models import ModelSignature
 from mlflow_server import Server
+from packaging.version import Version
 from sklearn.linear_model import LogisticRegression
 
 from brierlake.config import MlflowConfig
 from brierlake.registry import connect
 
-IS_SKOPS_USUAL = signature(mlflow.sklearn.log_model).parameters["serialization_format"].default == "skops"
-"""What MLflow makes of a scikit-learn model when nobody says; before 3.13 a pickle."""
+IS_SKOPS_USUAL = Version(mlflow.__version__) >= Version("3.14")
+"""What MLflow makes of a scikit-learn model when nobody says; before it is a pickle."""
 
 
 @dataclass(frozen=True)
