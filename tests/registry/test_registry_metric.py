@@ -10,7 +10,7 @@ import pytest
 from mlflow.data.pandas_dataset import from_pandas
 from packaging.version import Version
 from pandas import DataFrame
-from registries import Registry
+from registries import Registry, needs_linked_values
 
 from brierlake.config import ModelConfig
 from brierlake.errors import ModelError
@@ -48,6 +48,7 @@ def test_last_logged_and_last_step(registry: Registry, name: str, points, last_l
         }
 
 
+@needs_linked_values
 def test_epochs_logged_through_the_run_count_not_what_the_logged_model_holds(registry: Registry, name: str) -> None:
     with mlflow.start_run(experiment_id=registry.experiment_id):
         model_id = registry.log_model()

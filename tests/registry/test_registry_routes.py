@@ -4,7 +4,7 @@ from pathlib import Path
 
 import mlflow
 import pytest
-from registries import IS_SKOPS_USUAL, Registry, log_plain_artifact
+from registries import IS_SKOPS_USUAL, Registry, log_plain_artifact, needs_linked_values
 
 from brierlake.config import ModelConfig
 from brierlake.registry import fetch_model, resolve_model
@@ -165,6 +165,7 @@ def test_model_logged_outside_any_run_is_judged_by_its_own_metric(registry: Regi
     assert (row.value, row.run_id, row.value_source) == (0.17, None, "logged_model")
 
 
+@needs_linked_values
 def test_outputs_logged_at_several_steps_are_told_apart(registry: Registry, name: str) -> None:
     """A checkpoint each epoch: MLflow links a value to the model of its step."""
     with mlflow.start_run(experiment_id=registry.experiment_id) as run:

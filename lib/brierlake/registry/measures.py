@@ -88,7 +88,7 @@ def _find_in_runs(client: MlflowClient, runs: Mapping[str, Run], config: ModelCo
 def _find_apart(client: MlflowClient, run: Run, config: ModelConfig) -> dict[str, Finding]:
     linked = read_linked_points(client, run, config.metric)
     apart = tell_apart(linked, run.model_steps)
-    # MLflow 3.1 to 3.8 link no value that was logged without the model's id
+    # MLflow 3.8 links no value that was logged without the model's id
     if config.metric in run.metrics and not any((apart or {}).values()):
         fault = f"its run logged several models, and {config.metric} isn't tied to one of them (log it with model_id=)"
         return {model_id: Finding(None, None, None, fault) for model_id in linked}
