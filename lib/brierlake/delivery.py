@@ -3,7 +3,6 @@
 import os
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from py4j.protocol import Py4JError
@@ -11,7 +10,7 @@ from pyspark.errors import PySparkException
 
 from brierlake.config import SessionConfig
 from brierlake.errors import StorageError
-from brierlake.session import is_remote, start_session
+from brierlake.session import hadoop_path, is_remote, start_session
 
 
 def deliver(text: str, uri: str) -> None:
@@ -46,9 +45,8 @@ def _write_there(text: str, uri: str) -> None:
     spark = start_session(SessionConfig(), app_name="brierlake summary")
     if is_remote(spark):
         raise StorageError.failed("write the summary to", uri, "over Spark Connect only a path of this machine will do")
-    gateway: Any = spark
-    path = gateway._jvm.org.apache.hadoop.fs.Path(uri)  # noqa: SLF001 - Spark has no other way to one file
-    stream = path.getFileSystem(gateway._jsparkSession.sessionState().newHadoopConf()).create(path, True)  # noqa: SLF001
+    system, path = hadoop_path(spark, uri)
+    stream = system.create(path, True)
     try:
         stream.write(bytearray(text.encode()))
     finally:

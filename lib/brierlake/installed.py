@@ -75,7 +75,7 @@ def find_packages(store: Store | None) -> Sequence[str]:
 
 def is_distributed() -> bool:
     """Whether this package is installed, not just on this process's path."""
-    return _installed("brierlake") is not None
+    return installed_version("brierlake") is not None
 
 
 def _hadoop_version() -> str:
@@ -88,7 +88,7 @@ def _hadoop_version() -> str:
 
 def _validate_delta() -> None:
     # delta-spark names the Sparks that it is made for from 4.1 on; before, each minor version was made for its own
-    found = _installed("delta-spark")
+    found = installed_version("delta-spark")
     if found is None:
         return
     wanted = next((Requirement(each) for each in requires("delta-spark") or () if each.startswith("pyspark")), None)
@@ -99,7 +99,8 @@ def _validate_delta() -> None:
         raise SetupError.unfit_delta(found, pyspark.__version__, str(limits))
 
 
-def _installed(name: str) -> str | None:
+def installed_version(name: str) -> str | None:
+    """Returns a package's version; null: it isn't installed as a package (a platform may bring its own on the path)."""
     try:
         return version(name)
     except PackageNotFoundError:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 from urllib.parse import urlsplit
 from zipfile import ZipFile
 
@@ -94,9 +94,8 @@ def _session(config: SessionConfig, *, app_name: str, is_debug: bool) -> SparkSe
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     master = config.master or "local[*,4]"  # local masters try a failed task again only when told to
     conf = {**_DELTA_CONF, **_FAST_CONF, **(_LOCAL_CONF if master.startswith("local") else {}), **config.conf}
-    package = None if {"spark.jars", _PACKAGES} & config.conf.keys() else delta_package()
-    if package:
-        conf[_PACKAGES] = package
+    if not {"spark.jars", _PACKAGES} & config.conf.keys():
+        conf[_PACKAGES] = delta_package()
     with _noise_aside(is_shown=is_debug) as noise:
         try:
             return _with_delta(_started(SparkSession.builder.master(master).appName(app_name), conf))
@@ -195,6 +194,17 @@ def find_location(spark: SparkSession, config: LakehouseConfig) -> str | None:
     except (PySparkException, Py4JError):
         return None  # whether it is there is asked where a table is
     return facts.get("Location")
+
+
+def hadoop_path(spark: SparkSession, uri: str) -> tuple[Any, Any]:
+    """Returns Hadoop's file system of an address, and the path in it; not over Spark Connect, which has no JVM here.
+
+    Raises:
+        Py4JError: There is no such file system.
+    """
+    gateway: Any = spark
+    path = gateway._jvm.org.apache.hadoop.fs.Path(uri)  # noqa: SLF001 - Spark shows its file systems in no other way
+    return path.getFileSystem(gateway._jsparkSession.sessionState().newHadoopConf()), path  # noqa: SLF001
 
 
 def is_remote(spark: SparkSession) -> bool:

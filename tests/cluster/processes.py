@@ -148,6 +148,13 @@ def make_bare_python(folder: Path) -> str:
     return python
 
 
+def summary_in(output: str) -> dict[str, Any]:
+    """Returns the summary of --json: spark-submit may put what Python says on stderr behind it."""
+    lines = [line for line in output.splitlines() if line.startswith("{")]
+    assert lines, output[-2000:]
+    return dict(json.loads(lines[-1]))
+
+
 @dataclass(frozen=True)
 class Submission:
     """A spark-submit that runs, or ran: `out` has all that Python prints, `err` is Spark's log."""

@@ -1,6 +1,5 @@
 """The flights job with its lake in an object store: filled, scored twice, and compared with a run in a folder."""
 
-import json
 import re
 import subprocess
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ from typing import Any
 
 from brierlake.installed import Store
 from tests.cluster.conftest import KEYS, Flights
-from tests.cluster.processes import ROOT, clean_environment, submit_command, submitted
+from tests.cluster.processes import ROOT, clean_environment, submit_command, submitted, summary_in
 
 _HERE = Path(__file__).parent
 _PATIENCE_SECONDS = 240
@@ -46,10 +45,7 @@ class Lake:
         """Returns the exit code and the summary."""
         command = ("jobs/score.py", "--config", "conf/cluster.yml", "--json", "--quiet", *arguments)
         done = self.submit(*command, flights=flights)
-        # spark-submit puts what Python says on stderr behind it
-        lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
-        assert lines, done.stdout[-2000:] + done.stderr[-4000:]
-        return done.returncode, json.loads(lines[-1])
+        return done.returncode, summary_in(done.stdout)
 
     def with_conf(self, **changes: str) -> "Lake":
         return replace(self, conf={**self.conf, **changes})

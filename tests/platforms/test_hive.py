@@ -1,6 +1,5 @@
 """Three-part names in a Hive metastore (embedded Derby), and one that is down."""
 
-import json
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.conftest import KEYS, Flights
-from tests.cluster.processes import ROOT, clean_environment, submit_command
+from tests.cluster.processes import ROOT, clean_environment, submit_command, summary_in
 
 _MAKE = """
 import sys
@@ -63,10 +62,7 @@ class Metastore:
         done = self.submit(
             f"jobs/{job}.py", "--config", "conf/cluster.yml", "--json", "--quiet", *catalog, *arguments, **conf
         )
-        # spark-submit puts what Python says on stderr behind it
-        lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
-        assert lines, done.stdout[-2000:] + done.stderr[-4000:]
-        return done.returncode, json.loads(lines[-1])
+        return done.returncode, summary_in(done.stdout)
 
 
 @pytest.fixture(scope="module")

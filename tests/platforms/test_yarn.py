@@ -12,7 +12,7 @@ import pytest
 
 from brierlake.installed import find_packages
 from tests.cluster.conftest import KEYS, Flights
-from tests.cluster.processes import ROOT, SPARK_HOME, clean_environment, submit_command, wait_until
+from tests.cluster.processes import ROOT, SPARK_HOME, clean_environment, submit_command, summary_in, wait_until
 from tests.platforms.parts import maven_jar
 
 _JARS = (
@@ -24,6 +24,7 @@ _JARS = (
         for name in ("bcprov", "bcutil", "bcpkix")
     ),
 )
+_COPY = str(Path(__file__).with_name("copy_tables.py"))
 _CLUSTER = ("--deploy-mode", "cluster")
 
 
@@ -89,9 +90,8 @@ def yarn(tmp_path_factory: pytest.TempPathFactory, flights: Flights, bare_python
             assert said(), (folder / "err").read_text()[-3000:]
             hdfs = (folder / "out").read_text().split()[-1]
             made = Yarn(folder, hdfs, bare_python, flights)
-            copy = str(Path(__file__).with_name("copy_tables.py"))
             silver = f"file://{flights.folder}/lake/silver"
-            done = made.submit(copy, silver, f"{hdfs}/lake/silver", "flights", "arrivals")
+            done = made.submit(_COPY, silver, f"{hdfs}/lake/silver", "flights", "arrivals")
             assert done.returncode == 0, done.stderr[-4000:]
             yield made
         finally:
@@ -107,11 +107,10 @@ def test_client_mode_gets_the_same_tables_and_then_nothing_changes(yarn: Yarn) -
     command = ("jobs/score.py", "--config", "conf/cluster.yml", "--json", "--quiet")
     first = yarn.submit(*command)
     assert first.returncode == 0, first.stderr[-4000:]
-    assert json.loads(first.stdout.strip().splitlines()[-1])["status"] == "published"
+    assert summary_in(first.stdout)["status"] == "published"
     again = yarn.submit(*command)
-    assert json.loads(again.stdout.strip().splitlines()[-1])["status"] == "unchanged"
-    copy = str(Path(__file__).with_name("copy_tables.py"))
-    done = yarn.submit(copy, f"{yarn.hdfs}/lake/gold", f"file://{yarn.flights.folder}/lake/yarn", *KEYS)
+    assert summary_in(again.stdout)["status"] == "unchanged"
+    done = yarn.submit(_COPY, f"{yarn.hdfs}/lake/gold", f"file://{yarn.flights.folder}/lake/yarn", *KEYS)
     assert done.returncode == 0, done.stderr[-4000:]
     yarn.flights.assert_same_as_local("yarn", is_copied=True)
 
@@ -163,4 +162,4 @@ def test_the_environment_travels_as_an_archive(yarn: Yarn, tmp_path: Path) -> No
         },
     )
     assert done.returncode == 0, done.stderr[-4000:]
-    assert json.loads(done.stdout.strip().splitlines()[-1])["rows_scored"] == 240
+    assert summary_in(done.stdout)["rows_scored"] == 240

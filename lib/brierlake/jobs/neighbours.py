@@ -13,7 +13,7 @@ from brierlake.jobs.draft import Place
 from brierlake.jobs.findings import Outcomes, TableFindings, look_at_table
 from brierlake.lakehouse.tables import is_there, read_table
 from brierlake.names import quoted_name
-from brierlake.session import is_remote
+from brierlake.session import hadoop_path, is_remote
 
 _MOST_LOOKED_AT = 20
 _TOLD = ("outcome", "label", "target", "result", "happened", "y")
@@ -70,10 +70,8 @@ def list_tables(spark: SparkSession, place: Place) -> list[str]:
 
 def _listed_by_hadoop(spark: SparkSession, uri: str) -> list[str]:
     try:
-        hadoop = spark._jvm.org.apache.hadoop  # type: ignore[union-attr]  # noqa: SLF001 - there is no other way to its file systems
-        folder = hadoop.fs.Path(uri)
-        statuses = folder.getFileSystem(spark._jsparkSession.sessionState().newHadoopConf()).listStatus(folder)  # noqa: SLF001
-        return [each.getPath().getName() for each in statuses if each.isDirectory()]
+        system, folder = hadoop_path(spark, uri)
+        return [each.getPath().getName() for each in system.listStatus(folder) if each.isDirectory()]
     except Py4JError:
         return []
 

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from pyspark.sql import SparkSession
@@ -14,6 +13,7 @@ from brierlake import __version__
 from brierlake.config import Config
 from brierlake.configfile import told_config
 from brierlake.errors import BrierlakeError, GateError, StorageError
+from brierlake.installed import installed_version
 from brierlake.lakehouse.ledger import append_records
 from brierlake.lakehouse.tables import (
     STORAGE_FAULTS,
@@ -148,14 +148,7 @@ def _tidy(run: Run) -> None:
 
 
 def _installed() -> dict[str, str]:
-    return {name: _version_of(name) for name in _DECIDING}
-
-
-def _version_of(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:  # a platform may bring its own build of Spark or Delta on the path
-        return "not installed as a package"
+    return {name: installed_version(name) or "not installed as a package" for name in _DECIDING}
 
 
 def record_failure(run: Run, *, action: str, error: BrierlakeError) -> None:

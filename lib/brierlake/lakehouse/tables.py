@@ -78,11 +78,8 @@ def is_gone(error: BaseException) -> bool:
 
 def reason_of(error: BaseException) -> str:
     """Returns the first line that says something."""
-    lines = [
-        line.strip(": ")
-        for line in str(error).splitlines()
-        if line.strip() and not line.startswith("An error occurred")
-    ]
+    told = [line.strip(": ") for line in str(error).splitlines() if not line.startswith("An error occurred")]
+    lines = [line for line in told if line]
     return redacted(_JAVA_CLASS.sub("", lines[0]) if lines else type(error).__name__)[:300]
 
 
