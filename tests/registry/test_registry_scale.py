@@ -34,17 +34,17 @@ def test_a_thousand_versions(full: tuple[Registry, list[str]]) -> None:
         seconds = time.monotonic() - start
     assert first == second
     assert (first.uri, first.metric_value, len(first.candidates)) == (f"models:/{many[0]}/1", 0.05, 1000)
-    # versions, experiments, two batches of runs; the other calls find and download one MLmodel file
-    assert len(by_step) <= 12, by_step
-    assert [call.rpartition("/mlflow/")[2] for call in by_step[:4]] == [
-        "model-versions/search",
+    # a search a name (servers before 3.17 take no more), experiments, two batches of runs; the other calls find and
+    # download one MLmodel file
+    assert len(by_step) <= 11 + len(many), by_step
+    assert [call.rpartition("/mlflow/")[2] for call in by_step[: len(many) + 3]] == [
+        *["model-versions/search"] * len(many),
         "experiments/search",
         "runs/search",
         "runs/search",
     ]
-    histories = sum(call.endswith("/metrics/get-history") for call in by_time)
-    assert histories == 1000
-    assert len(by_time) - histories <= 12
+    histories = sum("/metrics/get-history" in call for call in by_time)
+    assert len(by_time) - histories <= 11 + len(many)
     # 15 s are promised on a quiet machine; this one may be doing other things
     assert seconds < 60
 
