@@ -4,7 +4,6 @@ It takes Chromium. The last month is scored again, so that the terminal has some
 """
 
 import io
-import json
 import subprocess
 import sys
 import tempfile
@@ -15,8 +14,8 @@ from PIL import Image, ImageOps
 from rich.console import Console
 from rich.text import Text
 
-from brierlake.report.listings import print_listing
 from brierlake.report.terminal import print_summary
+from brierlake.summaries import SUMMARY, Summary
 from tests.browser.chromium import open_browser
 
 FOLDER = Path(__file__).parents[1] / ".github"
@@ -24,10 +23,12 @@ COLUMNS = 86
 COLOURS = 96
 
 
-def call(*arguments: str) -> dict[str, Any]:
+def call(*arguments: str) -> Summary:
     command = [sys.executable, "-m", "brierlake", *arguments, "--json", "--quiet"]
     answer = subprocess.run(command, check=True, capture_output=True, text=True)
-    return dict(json.loads(answer.stdout))
+    summary = SUMMARY.validate_json(answer.stdout)
+    assert isinstance(summary, Summary)
+    return summary
 
 
 def draw_terminal(config: str) -> str:
@@ -36,9 +37,11 @@ def draw_terminal(config: str) -> str:
     last = ("--from", "2013-12-01", "--to", "2014-01-01")
     console.print(Text.assemble(("$ ", "dim"), f"brierlake score {' '.join(last)} --force"))
     summary = call("score", "--config", config, *last, "--force")
-    print_summary({**summary, "report": "report.html", "mlflow": "run in experiment brierlake"}, console)
+    print_summary(
+        summary.model_copy(update={"report": "report.html", "mlflow": "run in experiment brierlake"}), console
+    )
     console.print(Text.assemble(("\n$ ", "dim"), "brierlake show 2013-12-31"))
-    print_listing(call("show", "2013-12-31", "--config", config), console)
+    print_summary(call("show", "2013-12-31", "--config", config), console)
     return console.export_svg(title="brierlake")
 
 

@@ -27,6 +27,7 @@ from brierlake.jobs.run import Run, start_run
 from brierlake.jobs.score import score
 from brierlake.lakehouse.tables import Table, read_version
 from brierlake.lakehouse.windows import Scope
+from brierlake.summaries import SUMMARY
 from tests.quick import FAST_TO_START
 
 DAYS = ["2024-01-30", "2024-01-31", "2024-02-01", "2024-02-02"]
@@ -213,4 +214,6 @@ def call(world: World, command: str, *arguments: str, code: int = 0) -> dict[str
     """Runs a command in this process and session; returns its summary."""
     done = CliRunner().invoke(main, [command, "--config", world.path, "--json", "--quiet", *arguments])
     assert done.exit_code == code, done.output
-    return dict(json.loads(done.stdout.strip().splitlines()[-1]))
+    line = done.stdout.strip().splitlines()[-1]
+    SUMMARY.validate_json(line)
+    return dict(json.loads(line))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import wraps
 from importlib import import_module
 from pathlib import Path
-from typing import Any, ParamSpec, TextIO, cast
+from typing import Any, Literal, ParamSpec, TextIO, cast
 
 import click
 from rich.console import Console
@@ -21,9 +21,9 @@ from brierlake import __version__
 from brierlake.configfile import read_config
 from brierlake.errors import BrierlakeError, ConfigError, GateError
 from brierlake.redaction import RedactedStream, redacted, redacted_data
-from brierlake.report.listings import print_listing
 from brierlake.report.speaker import Speaker
 from brierlake.report.terminal import print_summary
+from brierlake.summaries import FailedSummary, Summary
 
 P = ParamSpec("P")
 
@@ -67,17 +67,16 @@ class Terminal:
     say: Speaker
     summary_to: str | None = None
 
-    def show(self, told: dict[str, Any]) -> None:
-        summary = redacted_data(told)
-        self.deliver(summary)
+    def show(self, summary: Summary) -> None:
+        told = redacted_data(summary.model_dump(mode="json"))
+        text = json.dumps(told, sort_keys=True)
+        self.deliver(told)
         if self.is_json:
-            click.echo(json.dumps(summary, sort_keys=True))
-        elif "rows" in summary or summary["action"] == "show":
-            print_listing(summary, Console(highlight=False))
+            click.echo(text)
         else:
-            print_summary(summary, Console(highlight=False))
-        if code := summary.get("exit_code", 0):
-            sys.exit(code)
+            print_summary(type(summary).model_validate_json(text), Console(highlight=False))
+        if summary.code:
+            sys.exit(summary.code)
 
     def deliver(self, summary: dict[str, Any]) -> None:
         """Leaves the summary where --summary-to says: it has its `exit_code`, which a cluster may keep to itself."""
@@ -119,7 +118,8 @@ def _fail(terminal: Terminal, message: str, *, code: int) -> None:
     message = redacted(message)
     if terminal.is_debug:
         click.echo(redacted(traceback.format_exc()), err=True)
-    told = {"status": "held" if code == GateError.exit_code else "failed", "exit_code": code, "error": message}
+    status: Literal["held", "failed"] = "held" if code == GateError.exit_code else "failed"
+    told = FailedSummary(status=status, exit_code=code, error=message).model_dump()
     try:
         terminal.deliver(told)
     except BrierlakeError as error:
@@ -292,11 +292,7 @@ def init(*, tracking_uri: str | None, features: str | None, terminal: Terminal, 
     table = _asked(features, "--features", "the table to score")
     room = import_module("brierlake.jobs.init")
     summary = room.init(tracking_uri=uri, features=table, say=terminal.say, is_debug=terminal.is_debug, **options)
-    if terminal.is_json:
-        terminal.show(summary)
-    else:
-        terminal.deliver(redacted_data(summary))
-        click.echo(f"Wrote {summary['output']}. Next: brierlake plan --config {summary['output']}")
+    terminal.show(summary)
 
 
 def _asked(value: str | None, option: str, what: str) -> str:

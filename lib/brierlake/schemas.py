@@ -1,8 +1,12 @@
 """Every table that is written: columns, keys, layout and what each column means. Tables are created from here."""
 
 from dataclasses import dataclass, field
+from typing import get_args
 
+from pydantic import BaseModel
 from pyspark.sql import types as T
+
+from brierlake.figures import Metrics
 
 FORMAT_VERSION = 2
 """Version of our own table format, kept as a table property; a newer one is refused, an older one grows in place.
@@ -164,54 +168,19 @@ CELLS = TableSpec(
     properties=_SKIPPED_BY,
 )
 
-METRIC_FIELDS = T.StructType(
-    [
-        column("n_rows", _LONG, "rows predicted, with or without a probability"),
-        column("n_scored", _LONG, "rows with a probability"),
-        column("n_labelled", _LONG, "rows with a probability and a label"),
-        column("n_events", _LONG, "labelled rows of the positive class"),
-        column("coverage", _DOUBLE, "n_labelled / n_scored, 0 to 1"),
-        column("label_status", _STRING, "none, preliminary (early labels are a biased sample) or complete"),
-        column("mean_probability", _DOUBLE, "over scored rows"),
-        column(
-            "expected_brier", _DOUBLE, "mean p(1-p) over scored rows: the Brier score if calibrated; needs no label"
-        ),
-        column("expected_brier_sd", _DOUBLE, "its standard deviation if calibrated, over scored rows"),
-        column("drift_psi", _DOUBLE, "population stability index against the reference, natural log, 20 bins; 0: same"),
-        column("drift_js", _DOUBLE, "Jensen-Shannon divergence against the reference, base 2, 0 to 1"),
-        column("base_rate", _DOUBLE, "n_events / n_labelled"),
-        column("mean_probability_labelled", _DOUBLE, "over labelled rows"),
-        column("brier", _DOUBLE, "mean (p-y)^2 over labelled rows, 0 to 1, smaller is better"),
-        column("brier_se", _DOUBLE, "its standard error, see se_kind; null: no spread can be told"),
-        column(
-            "se_kind", _STRING, "independent (rows), or clustered (by diagnostics.cluster): of brier_se and interval"
-        ),
-        column("n_clusters", _LONG, "clusters that hold labelled rows; null: not clustered"),
-        column("brier_low", _DOUBLE, "lower end of the interval; null: withheld"),
-        column("brier_high", _DOUBLE, "upper end of the interval; null: withheld"),
-        column("interval_status", _STRING, "shown, rough or withheld"),
-        column("reference_brier", _DOUBLE, "Brier score of always saying the base rate"),
-        column("skill", _DOUBLE, "1 - brier / reference_brier; 1: perfect, 0: no better than the base rate"),
-        column("skill_se", _DOUBLE, "its standard error (delta method, rows independent)"),
-        column("expected_brier_labelled", _DOUBLE, "mean p(1-p) over labelled rows"),
-        column("spiegelhalter_z", _DOUBLE, "(brier - expected) / null SD; near normal(0, 1) if calibrated"),
-        column("reliability", _DOUBLE, "Murphy's term on 10 bins, smaller is better"),
-        column("resolution", _DOUBLE, "Murphy's term on 10 bins, larger is better"),
-        column("uncertainty", _DOUBLE, "base_rate (1 - base_rate)"),
-        column("within_bin_variance", _DOUBLE, "makes Murphy's terms add up: brier = rel - res + unc + wbv - wbc"),
-        column("within_bin_covariance", _DOUBLE, "see within_bin_variance"),
-        column("miscalibration", _DOUBLE, "CORP, from isotonic recalibration; 0: calibrated"),
-        column("discrimination", _DOUBLE, "CORP, larger is better"),
-        column("corp_error", _DOUBLE, "estimated error of the two from computing them on cells"),
-        column("calibration_intercept", _DOUBLE, "Cox: a in logit P(y) = a + b logit p; 0 if calibrated"),
-        column("calibration_slope", _DOUBLE, "Cox: b; 1 if calibrated, below 1: too extreme"),
-        column("calibration_status", _STRING, "ok, or why there is no intercept and slope"),
-        column("ece", _DOUBLE, "expected calibration error on 10 bins"),
-        column("mce", _DOUBLE, "largest calibration error of a bin"),
-        column("log_loss", _DOUBLE, "mean negative log likelihood, natural log"),
-        column("log_loss_status", _STRING, "ok, or why there is none"),
-    ]
-)
+_KINDS = {int: _LONG, float: _DOUBLE, str: _STRING}
+
+
+def _fields_of(record: type[BaseModel]) -> T.StructType:
+    """Columns of a record's fields: whole numbers are longs."""
+    kinds = {
+        name: (get_args(field.annotation) or (field.annotation,))[0] for name, field in record.model_fields.items()
+    }
+    comments = {name: field.description or "" for name, field in record.model_fields.items()}
+    return T.StructType([column(name, _KINDS[kind], comments[name]) for name, kind in kinds.items()])
+
+
+METRIC_FIELDS = _fields_of(Metrics)
 
 _FROM_CELLS = [*_PROVENANCE, column("cells_version", _LONG, "version of the cells table that it was made from")]
 

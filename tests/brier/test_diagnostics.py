@@ -1,4 +1,3 @@
-import dataclasses
 import math
 import types
 import typing
@@ -28,7 +27,8 @@ SPARK_TYPES = {int: {T.LongType(), T.IntegerType()}, float: {T.DoubleType()}, st
 @pytest.mark.parametrize(("record", "fields"), [(Metrics, METRIC_FIELDS), (ReliabilityRow, RELIABILITY_FIELDS)])
 def test_records_have_the_declared_columns(record: type, fields: T.StructType) -> None:
     hints = typing.get_type_hints(record)
-    assert list(hints) == fields.fieldNames()
+    names = getattr(record, "model_fields", hints)
+    assert list(names) == fields.fieldNames()
     for field in fields:
         hint = hints[field.name]
         kind = (
@@ -60,7 +60,8 @@ def test_without_labels_the_label_free_half_is_there() -> None:
     assert metrics.expected_brier_sd == pytest.approx(math.sqrt(0.16 * 0.36 + 0.24 * 0.04) / 2)
     statuses = (metrics.interval_status, metrics.calibration_status, metrics.log_loss_status)
     assert statuses == ("withheld", "no_labels", "no_labels")
-    labelled = [field.name for field in dataclasses.fields(Metrics)][Metrics.__match_args__.index("base_rate") :]
+    names = list(Metrics.model_fields)
+    labelled = names[names.index("base_rate") :]
     assert {getattr(metrics, name) for name in labelled if not name.endswith(("_status", "_kind"))} == {None}
 
 

@@ -1,4 +1,3 @@
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -72,13 +71,13 @@ def test_spark_gives_the_numbers_of_numpy_for_every_key(cells: DataFrame, data: 
     assert any(row.day is None and row.version is None for row in computed)
     for row in computed:
         own = rows_of(data, row.day, row.version)
-        expected = asdict(diagnostics(own["probability"], own["outcome"]))
+        expected = diagnostics(own["probability"], own["outcome"]).model_dump()
         assert {name: row[name] for name, value in expected.items() if not close(row[name], value)} == {}
         tally = tally_rows(own["probability"], own["outcome"])
         for found, wanted in ((row.bins, display_bins(tally)), (row.blocks, corp_blocks(tally))):
             assert len(found) == len(wanted)
             for one, other in zip(found, wanted, strict=True):
-                assert all(close(one[name], value) for name, value in asdict(other).items())
+                assert all(close(one[name], value) for name, value in vars(other).items())
 
 
 def test_columns_are_those_declared(cells: DataFrame) -> None:
@@ -123,7 +122,7 @@ def test_bands_where_they_are_wanted_and_the_same_each_time(cells: DataFrame) ->
 
 def test_all_keys_in_one(cells: DataFrame, data: pd.DataFrame) -> None:
     (whole,) = compute_metrics(cells, by=[]).collect()
-    expected = asdict(diagnostics(data["probability"], data["outcome"]))
+    expected = diagnostics(data["probability"], data["outcome"]).model_dump()
     assert {name: whole[name] for name, value in expected.items() if not close(whole[name], value)} == {}
 
 

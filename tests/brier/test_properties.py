@@ -1,6 +1,5 @@
 """What must hold for any data."""
 
-from dataclasses import asdict, fields
 from typing import Any
 
 import numpy as np
@@ -121,7 +120,7 @@ def test_perfect_is_zero(outcome: np.ndarray) -> None:
 
 
 def same(one: Metrics, other: Metrics) -> None:
-    for name, value in asdict(one).items():
+    for name, value in one.model_dump().items():
         found = getattr(other, name)
         if isinstance(value, float):
             assert found == pytest.approx(value, rel=1e-9, abs=1e-12), name
@@ -144,10 +143,10 @@ def test_order_does_not_matter(rows: Rows, random: Any) -> None:
 def test_undefined_is_none_and_never_nan(rows: Rows) -> None:
     p, y = rows
     metrics = diagnostics(p, y)
-    for field in fields(Metrics):
-        value = getattr(metrics, field.name)
-        assert value is None or isinstance(value, str) or np.isfinite(value), field.name
-        assert type(value).__name__ in str(field.type) or value is None, field.name
+    for name, field in Metrics.model_fields.items():
+        value = getattr(metrics, name)
+        assert value is None or isinstance(value, str) or np.isfinite(value), name
+        assert type(value).__name__ in str(field.annotation) or value is None, name
     if not metrics.n_labelled:
         labelled = ("brier", "base_rate", "skill", "reliability", "miscalibration", "ece", "log_loss", "brier_se")
         assert {getattr(metrics, name) for name in labelled} == {None}
@@ -177,7 +176,7 @@ def test_thirty_random_parts_added_up_equal_the_whole(seed: int) -> None:
     part = rng.integers(0, 30, 50_000)
     whole = tally_metrics(tally_rows(p, y))
     merged = tally_metrics(added_up([tally_rows(p[part == each], y[part == each]) for each in range(30)]))
-    for name, value in asdict(whole).items():
+    for name, value in whole.model_dump().items():
         found = getattr(merged, name)
         if isinstance(value, float):
             # terms that are small differences of larger ones are held to the size of those

@@ -69,10 +69,10 @@ def clustered_se(values: np.ndarray) -> float:
 
 def test_a_window_whose_scores_have_moved_is_flagged_before_any_label(judged: Judged) -> None:
     assert judged.scored.diagnosis is not None
-    flagged = summarise_diagnose(judged.world.run(), judged.scored.diagnosis)["diagnostics"]["flagged"]
-    assert [each["window_start"] for each in flagged] == ["2024-02-02"]
-    assert flagged[0]["drift_js"] > 0.5
-    assert "nearly certain of every row" in flagged[0]["reason"]
+    flagged = summarise_diagnose(judged.world.run(), judged.scored.diagnosis).diagnostics.flagged
+    assert [str(each.window_start) for each in flagged] == ["2024-02-02"]
+    assert flagged[0].drift_js > 0.5
+    assert "nearly certain of every row" in flagged[0].reason
 
 
 def test_errors_are_those_of_clusters(judged: Judged) -> None:
@@ -105,7 +105,8 @@ def test_the_past_is_answered_and_nothing_written(judged: Judged) -> None:
     assert answer.total["n_rows"] == len(judged.world.rows)
     assert judged.world.versions() == before
     summary = summarise_diagnose(judged.world.run(), answer)
-    assert (summary["status"], summary["diagnostics"]["as_of"]) == ("answered", "2024-02-01T00:00:00+00:00")
+    told = summary.model_dump(mode="json")
+    assert (told["status"], told["diagnostics"]["as_of"]) == ("answered", "2024-02-01T00:00:00+00:00")
 
 
 def test_the_future_and_labels_without_times_are_no_answer(judged: Judged) -> None:
@@ -176,8 +177,10 @@ def test_the_paired_difference_is_that_of_numpy(judged: Judged) -> None:
     # twice the area under Murphy's curve is the Brier score
     area = np.trapezoid(curve["murphy_champion"], curve["murphy_threshold"])
     assert 2 * area == pytest.approx(curve["brier_champion"], abs=2e-3)
-    told = summarise_challenge(judged.challenge)["challenger"]
-    assert told["total"]["verdict"] == total["verdict"]
+    told = summarise_challenge(judged.challenge)
+    assert told is not None
+    assert told.total is not None
+    assert told.total.verdict == total["verdict"]
 
 
 def test_nothing_new_nothing_compared(judged: Judged) -> None:

@@ -81,7 +81,7 @@ def planted(spark: SparkSession, store: Path, tmp_path_factory: pytest.TempPathF
 def test_the_first_run_tells_all_but_the_secrets(planted: Planted) -> None:
     assert planted.scored is not None
     summary = json.loads(planted.scored.stdout)
-    assert (planted.scored.exit_code, summary.get("notes")) == (0, None)
+    assert (planted.scored.exit_code, summary["notes"]) == (0, [])
     assert summary["mlflow"].startswith(f"{planted.uri}/#/experiments/")
     assert hides(planted.scored.output), planted.scored.output
 

@@ -29,7 +29,7 @@ LAST = date(2024, 2, 2)
 
 def plan(world: World) -> dict[str, Any]:
     asked = {"start": None, "end": None, "is_incremental": False, "is_empty_allowed": False}
-    return run_plan(world.config, **asked, say=lambda _: None, is_debug=False)
+    return run_plan(world.config, **asked, say=lambda _: None, is_debug=False).model_dump(mode="json")
 
 
 def rewrite(world: World, select: str) -> None:

@@ -115,7 +115,7 @@ def road(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Itera
 def test_the_whole_road_works_whatever_the_columns_are_called(road: Road) -> None:
     assert road.told("plan")["windows_stale"] == 4
     first = road.told("score")
-    assert (first["status"], first["rows_scored"], "notes" in first) == ("published", 240, False)
+    assert (first["status"], first["rows_scored"], first["notes"]) == ("published", 240, [])
     p = 1 / (1 + np.exp(-(road.rows[FEATURES[0]] - 0.5 * road.rows[FEATURES[1]])))
     found = road.read("predictions").sort_values(KEY)
     np.testing.assert_allclose(found["probability"], p, rtol=1e-12)

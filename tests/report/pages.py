@@ -69,7 +69,7 @@ def _metrics(part: pd.DataFrame, *, reference: pd.DataFrame | None = None, **key
     tally = tally_rows(part["probability"], part["outcome"])
     compared = None if reference is None else tally_rows(reference["probability"], reference["outcome"])
     blank = {"model_name": None, "model_version": None, "slice_key": None, "slice_value": None}
-    return {**blank, **key, **asdict(tally_metrics(tally, reference=compared))}
+    return {**blank, **key, **tally_metrics(tally, reference=compared).model_dump()}
 
 
 def _slices(part: pd.DataFrame, **key: Any) -> list[dict[str, Any]]:

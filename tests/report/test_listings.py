@@ -1,12 +1,12 @@
 """`runs`, `candidates` and `show` as text, from what the commands hand over."""
 
 import io
-from typing import Any
 
 from rich.console import Console
 from tests.report.pages import APRIL, make_rows, make_tables
 
-from brierlake.report.listings import print_listing
+from brierlake.report.terminal import print_summary
+from brierlake.summaries import CandidatesSummary, RunsSummary, ShowSummary, Summary, VerdictPart
 
 RUN = {
     "run_id": "20240509T055900.000000-abcdef", "action": "score", "status": "published", "model_name": "games",
@@ -21,15 +21,15 @@ CANDIDATE = {
 }  # fmt: skip
 
 
-def printed(listing: dict[str, Any]) -> str:
+def printed(listing: Summary) -> str:
     buffer = io.StringIO()
-    print_listing(listing, Console(file=buffer, width=100, highlight=False))
+    print_summary(listing, Console(file=buffer, width=100, highlight=False))
     return buffer.getvalue()
 
 
 def test_runs_and_the_error_of_a_failed_one() -> None:
     failed = {**RUN, "status": "failed", "model_name": None, "brier": None, "error": "No [table] there."}
-    text = printed({"action": "runs", "rows": [RUN, failed]})
+    text = printed(RunsSummary(job="games", rows=[RUN, failed]))
     assert "2024-05-09 05:59 score full published games 7" in text
     assert "0.1813" in text
     assert "No [table] there." in text
@@ -44,7 +44,7 @@ def test_candidates_say_why_and_why_not() -> None:
         "is_selected": False,
         "reason": "no metric",
     }
-    first, second = printed({"action": "candidates", "rows": [CANDIDATE, other]}).splitlines()[2:4]
+    first, second = printed(CandidatesSummary(job="games", rows=[CANDIDATE, other])).splitlines()[2:4]
     assert first.split() == ["1", "games", "7", "0.1813", "3", "2024-05-01", "00:00", "chosen"]
     assert second.endswith("no metric") or "no metric" in second
 
@@ -52,8 +52,10 @@ def test_candidates_say_why_and_why_not() -> None:
 def test_a_window_with_its_verdict_and_who_made_it() -> None:
     row = next(each for each in make_tables(make_rows()).published("month") if each["window_start"] == APRIL)
     made = {"run_id": "r1", "model_name": "games", "model_version": 7, "features_version": 3, "rows": 1800}
-    verdict = {"level": "bad", "words": "badly calibrated", "reason": "Because."}
-    text = printed({"action": "show", "metrics": row, "made_by": [made], "verdict": verdict})
+    verdict = VerdictPart(level="bad", words="badly calibrated", reason="Because.")
+    text = printed(
+        ShowSummary(job="games", window="2024-04", grain="month", metrics=row, made_by=[made], verdict=verdict)
+    )
     assert "✗ badly calibrated" in text
     assert "games 7, features version 3, run r1: 1,800 rows" in text
     assert f"{row['brier']:.4f}" in text

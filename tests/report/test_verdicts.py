@@ -1,6 +1,5 @@
 """When a number means something, and what is said of it."""
 
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from brierlake.report.verdicts import Level, gap_se, is_certain, judge, lost_sha
 
 
 def row_of(said: np.ndarray, came: np.ndarray) -> dict[str, Any]:
-    return asdict(diagnostics(said, came))
+    return diagnostics(said, came).model_dump()
 
 
 def drawn(n: int, *, factor: float = 1.0, seed: int = 3) -> tuple[np.ndarray, np.ndarray]:

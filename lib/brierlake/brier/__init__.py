@@ -31,13 +31,16 @@ from brierlake.brier.decomposition import (
 )
 from brierlake.brier.drift import jensen_shannon_divergence, population_stability_index
 from brierlake.brier.keyed import compute_metrics, judge_cells, metrics_schema
-from brierlake.brier.metrics import Metrics, diagnostics, tally_metrics
+from brierlake.brier.meaning import FEWEST, count_rarer, events_status, is_meaningful
+from brierlake.brier.metrics import diagnostics, tally_metrics
 from brierlake.brier.murphy import MurphyCurve, murphy_curve
 from brierlake.brier.reliability import ReliabilityRow, corp_blocks, display_bins
 from brierlake.brier.rows import MulticlassBrier, WeightedBrier, multiclass_brier, weighted_brier
 from brierlake.brier.tally import Tally, tally_cells, tally_distinct, tally_rows, tally_values
+from brierlake.figures import Metrics
 
 __all__ = [
+    "FEWEST",
     "BiasCorrected",
     "Bins",
     "ClusterSums",
@@ -63,6 +66,7 @@ __all__ = [
     "corp_blocks",
     "corp_terms",
     "correct_bias",
+    "count_rarer",
     "cox_fit",
     "cumulative_calibration_error",
     "debiased_l2_error",
@@ -70,7 +74,9 @@ __all__ = [
     "decompose",
     "diagnostics",
     "display_bins",
+    "events_status",
     "expected_calibration_error",
+    "is_meaningful",
     "jensen_shannon_divergence",
     "judge_cells",
     "kernel_calibration_error",

@@ -1,14 +1,11 @@
 """Means over rows that come in clusters, and the paired difference of two Brier scores."""
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from scipy.special import stdtrit
 
-MIN_RARER_CLASS: Final = 20
-MIN_ROWS: Final = 30
-MIN_CLUSTERS: Final = 10
+from brierlake.brier.meaning import has_few
 
 
 @dataclass(frozen=True)
@@ -85,10 +82,8 @@ def paired_difference(
     else:
         variance = max(sum_difference2 - n * mean**2, 0.0) / (n - 1)
         estimate = _estimate(mean, float(np.sqrt(variance / n)), n - 1, level)
-    has_few = n < MIN_ROWS or min(n_events, n - n_events) < MIN_RARER_CLASS
-    if clusters is not None:
-        has_few |= clusters.clusters < MIN_CLUSTERS
-    if estimate.low is None or estimate.high is None or has_few:
+    is_early = has_few(n, n_events, clusters=clusters.clusters if clusters else None)
+    if estimate.low is None or estimate.high is None or is_early:
         return PairedDifference(estimate, "too_few_labels")
     if estimate.low <= 0 <= estimate.high:
         return PairedDifference(estimate, "not_distinguishable")

@@ -7,10 +7,10 @@ import numpy as np
 from scipy.special import expit
 
 from brierlake.brier.grid import FloatArray, IntArray
+from brierlake.brier.meaning import events_status
 from brierlake.brier.scores import surprise
 from brierlake.brier.tally import Moments, Tally
 
-_FEW_EVENTS: Final = 20
 _NO_INTERCEPT: Final = ("no_labels", "one_class", "impossible_outcome", "unresolved_tail", "no_interior_probability")
 
 
@@ -50,8 +50,7 @@ def cox_fit(tally: Tally) -> CoxFit:
     result = _newton(points)
     if result is None:
         return CoxFit(None, None, None, None, "not_converged")
-    rarer = min(tally.event_count, tally.labelled_count - tally.event_count)
-    return CoxFit(*result, "few_events" if rarer < _FEW_EVENTS else "ok")
+    return CoxFit(*result, events_status(tally.labelled_count, tally.event_count))
 
 
 def calibration_in_the_large(tally: Tally) -> float | None:

@@ -7,6 +7,7 @@ from scipy.special import ndtri, stdtrit
 
 from brierlake.brier.comparison import ClusterSums, cluster_robust_se
 from brierlake.brier.grid import FloatArray, IntArray
+from brierlake.brier.meaning import interval_status
 from brierlake.brier.scores import BrierSums
 
 
@@ -32,19 +33,18 @@ def brier_interval(
 ) -> Interval:
     """Student's t interval of the Brier score, clipped to [0, 1], where it may be shown.
 
-    With ev = min(events, non-events) and n_eff = (sum s)^2 / sum s^2: shown if ev >= 20 and n_eff >= 30, rough if both
-    are at least 10, else withheld (both ends None). With clusters, n_eff is at most their number.
+    See `interval_status`, with n_eff = (sum s)^2 / sum s^2, at most the number of clusters; where it is withheld, both
+    ends are None.
     """
     effective = sums.squared_errors**2 / sums.squares if sums.squares > 0 else 0.0
     error, freedom = brier_standard_error(sums, n), n - 1
     if clusters is not None:
         error, freedom = cluster_robust_se(clusters, level=level).se, clusters.clusters - 1
         effective = min(effective, clusters.clusters)
-    rarer = min(n_events, n - n_events)
-    if error is None or rarer < 10 or effective < 10:
+    status = interval_status(n, n_events, effective=effective)
+    if error is None or status == "withheld":
         return Interval(None, None, "withheld")
     mean, reach = sums.squared_errors / n, float(stdtrit(freedom, (1 + level) / 2)) * error
-    status = "shown" if rarer >= 20 and effective >= 30 else "rough"
     return Interval(max(0.0, mean - reach), min(1.0, mean + reach), status)
 
 

@@ -1,7 +1,6 @@
 """All statistics of one key, from its tally."""
 
 import math
-from dataclasses import dataclass
 
 import numpy.typing as npt
 
@@ -12,54 +11,10 @@ from brierlake.brier.cox import cox_fit
 from brierlake.brier.decomposition import decompose, labelled_bins
 from brierlake.brier.drift import jensen_shannon_divergence, population_stability_index
 from brierlake.brier.inference import brier_interval, brier_standard_error, skill_standard_error, validate_level
+from brierlake.brier.meaning import FEWEST_FOR_Z, events_status
 from brierlake.brier.scores import brier_sums, expected_squared_error, log_loss, null_variance, spiegelhalter_z
 from brierlake.brier.tally import Tally, tally_rows
-
-
-@dataclass(frozen=True)
-class Metrics:
-    """The statistics of `METRIC_FIELDS`, where each is explained. What is undefined is None; statuses never are."""
-
-    n_rows: int
-    n_scored: int
-    n_labelled: int
-    n_events: int
-    coverage: float | None
-    label_status: str
-    mean_probability: float | None
-    expected_brier: float | None
-    expected_brier_sd: float | None
-    drift_psi: float | None
-    drift_js: float | None
-    base_rate: float | None
-    mean_probability_labelled: float | None
-    brier: float | None
-    brier_se: float | None
-    se_kind: str
-    n_clusters: int | None
-    brier_low: float | None
-    brier_high: float | None
-    interval_status: str
-    reference_brier: float | None
-    skill: float | None
-    skill_se: float | None
-    expected_brier_labelled: float | None
-    spiegelhalter_z: float | None
-    reliability: float | None
-    resolution: float | None
-    uncertainty: float | None
-    within_bin_variance: float | None
-    within_bin_covariance: float | None
-    miscalibration: float | None
-    discrimination: float | None
-    corp_error: float | None
-    calibration_intercept: float | None
-    calibration_slope: float | None
-    calibration_status: str
-    ece: float | None
-    mce: float | None
-    log_loss: float | None
-    log_loss_status: str
+from brierlake.figures import Metrics
 
 
 def diagnostics(probability: npt.ArrayLike, outcome: npt.ArrayLike, *, level: float = 0.95) -> Metrics:
@@ -114,8 +69,10 @@ def tally_metrics(
         reference_brier=uncertainty,
         skill=1 - brier / uncertainty if brier is not None and uncertainty else None,
         skill_se=skill_standard_error(sums, n, n_events),
+        skill_status=events_status(n, n_events),
         expected_brier_labelled=_mean(expected_squared_error(tally.labelled), n),
         spiegelhalter_z=spiegelhalter_z(tally),
+        z_status=events_status(n, n_events, fewest=FEWEST_FOR_Z),
         reliability=murphy.reliability if murphy else None,
         resolution=murphy.resolution if murphy else None,
         uncertainty=uncertainty,

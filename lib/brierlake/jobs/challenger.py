@@ -16,13 +16,14 @@ from brierlake.lakehouse.diagnostics import CHALLENGER
 from brierlake.lakehouse.tables import is_there
 from brierlake.lakehouse.windows import Scope
 from brierlake.registry import Resolution, connect, resolve_model
+from brierlake.summaries import ChallengeStatus
 
 
 @dataclass(frozen=True)
 class Challenge:
     """What became of the challenger: `status` is published, diagnosed, unchanged, absent (no runner-up) or failed."""
 
-    status: str
+    status: ChallengeStatus
     model_name: str | None = None
     model_version: int | None = None
     windows: int = 0
@@ -94,7 +95,7 @@ def _finish(run: Run, scored: Scored) -> Challenge:
     if scored.status == "published":
         record_scored(run, replace(scored, diagnosis=diagnosis), action="challenge", table=run.challengers)
     return Challenge(
-        status="diagnosed" if scored.status == "unchanged" and diagnosis.windows else scored.status,
+        status="published" if scored.commit else "diagnosed" if diagnosis.windows else "unchanged",
         model_name=plan.resolution.model_name,
         model_version=plan.resolution.model_version,
         windows=len(plan.stale),

@@ -2,7 +2,6 @@
 
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from brierlake.config import Config
 from brierlake.errors import ConfigError
@@ -16,15 +15,10 @@ from brierlake.jobs.predict import check_model
 from brierlake.jobs.promote import promote
 from brierlake.jobs.run import Say, start_run, start_spark
 from brierlake.jobs.score import Asked, score
-from brierlake.jobs.summary import (
-    summarise_backfill,
-    summarise_challenge,
-    summarise_diagnose,
-    summarise_plan_only,
-    summarise_score,
-)
+from brierlake.jobs.summary import summarise_backfill, summarise_diagnose, summarise_plan, summarise_score
 from brierlake.jobs.tracking import with_results
 from brierlake.lakehouse.windows import Scope, parse_moment, parse_scope, split_by_month
+from brierlake.summaries import DiagnoseSummary, MaintainSummary, PlanSummary, PromoteSummary, ScoreSummary
 
 
 def run_score(
@@ -39,7 +33,7 @@ def run_score(
     is_accepted: bool,
     say: Say,
     is_debug: bool,
-) -> dict[str, Any]:
+) -> ScoreSummary:
     asked = Asked(is_forced=is_forced, is_empty_allowed=is_empty_allowed, is_accepted=is_accepted)
     scope = parse_scope(start, end, features=config.features, is_incremental=is_incremental)
     pieces = _pieces(scope, by=by)
@@ -51,8 +45,7 @@ def run_score(
         run = start_run(spark, config, say=say)
         scored = score(run, scope=piece, asked=asked)
         challenged = challenge(run, scored.plan) if config.challenger else None
-        summary = {**summarise_score(run, scored), **summarise_challenge(challenged)}
-        summaries.append(with_results(run, summary))
+        summaries.append(with_results(run, summarise_score(run, scored, challenged)))
     return summarise_backfill(summaries, scope=scope) if by else summaries[0]
 
 
@@ -73,7 +66,7 @@ def run_plan(
     is_empty_allowed: bool,
     say: Say,
     is_debug: bool,
-) -> dict[str, Any]:
+) -> PlanSummary:
     scope = parse_scope(start, end, features=config.features, is_incremental=is_incremental)
     run = start_run(start_spark(config, say=say, is_debug=is_debug), config, say=say)
     plan, checked = make_plan(run, scope=scope, is_forced=False, is_empty_allowed=is_empty_allowed), None
@@ -82,7 +75,7 @@ def run_plan(
     if plan.stale:
         with tempfile.TemporaryDirectory(prefix="brierlake-") as folder:
             checked = check_model(run, plan, folder=Path(folder))
-    return summarise_plan_only(run, plan, checked, growths=growths)
+    return summarise_plan(run, plan, checked, growths=growths)
 
 
 def run_diagnose(
@@ -94,21 +87,21 @@ def run_diagnose(
     as_of: str | None,
     say: Say,
     is_debug: bool,
-) -> dict[str, Any]:
+) -> DiagnoseSummary:
     scope, moment = parse_scope(start, end, features=config.features), parse_moment(as_of) if as_of else None
     run = start_run(start_spark(config, say=say, is_debug=is_debug), config, say=say)
     diagnosis = diagnose(run, scope=scope, is_forced=is_forced, as_of=moment)
     if moment is not None:
         return summarise_diagnose(run, diagnosis)
     judged = judge_challenger(run, scope=scope) if config.challenger else None
-    return with_results(run, {**summarise_diagnose(run, diagnosis), **summarise_challenge(judged)})
+    return with_results(run, summarise_diagnose(run, diagnosis, judged))
 
 
-def run_maintain(config: Config, *, retain_days: int, is_dry_run: bool, say: Say, is_debug: bool) -> dict[str, Any]:
+def run_maintain(config: Config, *, retain_days: int, is_dry_run: bool, say: Say, is_debug: bool) -> MaintainSummary:
     run = start_run(start_spark(config, say=say, is_debug=is_debug), config, say=say)
     return maintain(run, retain_days=retain_days, is_dry_run=is_dry_run)
 
 
-def run_promote(config: Config, *, is_dry_run: bool, say: Say, is_debug: bool) -> dict[str, Any]:
+def run_promote(config: Config, *, is_dry_run: bool, say: Say, is_debug: bool) -> PromoteSummary:
     run = start_run(start_spark(config, say=say, is_debug=is_debug), config, say=say)
     return promote(run, is_dry_run=is_dry_run)

@@ -7,17 +7,11 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
+from brierlake.brier import is_meaningful
 from brierlake.config import GateConfig
 from brierlake.jobs.run import Run
 from brierlake.lakehouse.diagnostics import Figures, read_judged
 from brierlake.lakehouse.windows import Window, month_of
-
-_MEANINGFUL_FROM = {
-    "spiegelhalter_z": 10,
-    **dict.fromkeys(("skill", "skill_se", "calibration_intercept", "calibration_slope"), 20),
-    **dict.fromkeys(("miscalibration", "discrimination", "corp_error"), 20),
-}
-"""Rows of the rarer class from which a metric means something."""
 
 Rows = Iterable[Mapping[str, Any]]
 """Rows of brier_metrics, as published."""
@@ -95,10 +89,7 @@ def _judged_windows(gate: GateConfig, windows: Collection[Window]) -> set[Window
 def _is_judged(gate: GateConfig, row: Mapping[str, Any]) -> bool:
     if row[gate.metric] is None or (row["n_labelled"] or 0) < gate.min_labelled:
         return False
-    if gate.metric in ("brier", "brier_se", "brier_low", "brier_high"):
-        return bool(row["interval_status"] != "withheld")
-    rarer = min(row["n_events"] or 0, (row["n_labelled"] or 0) - (row["n_events"] or 0))
-    return rarer >= _MEANINGFUL_FROM.get(gate.metric, 0)
+    return is_meaningful(row, gate.metric)
 
 
 def _is_outside(gate: GateConfig, value: float) -> bool:

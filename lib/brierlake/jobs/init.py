@@ -4,7 +4,6 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
@@ -18,6 +17,7 @@ from brierlake.jobs.run import Say
 from brierlake.lakehouse.tables import Table, pin_table, read_table
 from brierlake.registry import connect
 from brierlake.session import start_session
+from brierlake.summaries import FoundModelPart, InitSummary
 
 _SQLITE = "sqlite:///"
 
@@ -35,7 +35,7 @@ def init(
     output: str,
     say: Say,
     is_debug: bool,
-) -> dict[str, Any]:
+) -> InitSummary:
     """Writes the config to `output`, which must not be there yet.
 
     Raises:
@@ -137,7 +137,7 @@ def choose_metric(models: Sequence[ModelFindings]) -> str:
     return "brier" if "brier" in seen or not seen else named[0] if named else seen.most_common(1)[0][0]
 
 
-def _write(choice: Choice, output: str, *, unset: Sequence[str], say: Say) -> dict[str, Any]:
+def _write(choice: Choice, output: str, *, unset: Sequence[str], say: Say) -> InitSummary:
     path = Path(output)
     with path.open("x", encoding="utf-8") as file:
         file.write(config_text(choice))
@@ -145,12 +145,12 @@ def _write(choice: Choice, output: str, *, unset: Sequence[str], say: Say) -> di
         say(f"Set {' and '.join(unset)} before you use it: an address with a password in it isn't written down")
     else:
         read_config(path)
-    return {
-        "action": "init",
-        "job": choice.place.table,
-        "status": "written",
-        "output": output,
-        "key": list(choice.key),
-        "metric": choice.metric,
-        "models": [{"name": each.name, "versions": each.version_count, "fault": each.fault} for each in choice.models],
-    }
+    return InitSummary(
+        job=choice.place.table,
+        output=output,
+        key=list(choice.key),
+        metric=choice.metric,
+        models=[
+            FoundModelPart(name=each.name, versions=each.version_count, fault=each.fault) for each in choice.models
+        ],
+    )

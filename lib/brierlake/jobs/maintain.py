@@ -1,16 +1,15 @@
 """Maintain: small files of our own tables put together, and what no version needs any more removed."""
 
-from typing import Any
-
 from brierlake.errors import ConfigError
 from brierlake.jobs.run import Run
 from brierlake.lakehouse.tables import is_there, optimize_table, read_detail, vacuum_table
+from brierlake.summaries import MaintainSummary, TablePart
 
 LEAST_DAYS = 7
 """Delta's own safe retention: a run that is under way, a RESTORE by hand, or a reader needs older versions."""
 
 
-def maintain(run: Run, *, retain_days: int, is_dry_run: bool = False) -> dict[str, Any]:
+def maintain(run: Run, *, retain_days: int, is_dry_run: bool = False) -> MaintainSummary:
     """Optimizes and vacuums each table that the job writes.
 
     Raises:
@@ -31,18 +30,17 @@ def maintain(run: Run, *, retain_days: int, is_dry_run: bool = False) -> dict[st
             vacuum_table(run.spark, table, retain_days=retain_days)
         after = read_detail(run.spark, table)
         tables.append(
-            {
-                "table": table.name,
-                "files_before": before["numFiles"],
-                "files_after": after["numFiles"],
-                "bytes": after["sizeInBytes"],
-            }
+            TablePart(
+                table=table.name,
+                files_before=before["numFiles"],
+                files_after=after["numFiles"],
+                bytes=after["sizeInBytes"],
+            )
         )
-    return {
-        "run_id": run.run_id,
-        "job": run.config.job,
-        "action": "maintain",
-        "status": "planned" if is_dry_run else "published",
-        "retain_days": retain_days,
-        "tables": tables,
-    }
+    return MaintainSummary(
+        run_id=run.run_id,
+        job=run.config.job,
+        status="planned" if is_dry_run else "published",
+        retain_days=retain_days,
+        tables=tables,
+    )

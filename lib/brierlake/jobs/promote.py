@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pyspark.sql import functions as F
 
@@ -10,6 +10,7 @@ from brierlake.config import PromotionConfig
 from brierlake.jobs.run import Run, record_run
 from brierlake.lakehouse.tables import is_there, read_table
 from brierlake.registry import connect, read_alias, set_alias
+from brierlake.summaries import PromoteSummary
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Decision:
     model_version: int | None = None
 
 
-def promote(run: Run, *, is_dry_run: bool = False) -> dict[str, Any]:
+def promote(run: Run, *, is_dry_run: bool = False) -> PromoteSummary:
     """Sets `promotion.alias` to the challenger if it is better on enough rows, and records it.
 
     Raises:
@@ -31,7 +32,8 @@ def promote(run: Run, *, is_dry_run: bool = False) -> dict[str, Any]:
     """
     config, total = run.config.promotion, read_total(run)
     decision = decide(total, config)
-    status, before = "refused", None
+    status: Literal["refused", "unchanged", "planned", "published"] = "refused"
+    before = None
     if decision.is_supported and decision.model_name is not None and decision.model_version is not None:
         client = connect(run.config.mlflow)
         before = read_alias(client, decision.model_name, config.alias)
@@ -43,17 +45,16 @@ def promote(run: Run, *, is_dry_run: bool = False) -> dict[str, Any]:
             set_alias(client, decision.model_name, config.alias, version=decision.model_version)
             status = "published"
             _record(run, decision, total or {})
-    return {
-        "run_id": run.run_id,
-        "job": run.config.job,
-        "action": "promote",
-        "status": status,
-        "alias": config.alias,
-        "model": decision.model_name,
-        "version": decision.model_version,
-        "version_before": before,
-        "reason": decision.reason,
-    }
+    return PromoteSummary(
+        run_id=run.run_id,
+        job=run.config.job,
+        status=status,
+        alias=config.alias,
+        model=decision.model_name,
+        version=decision.model_version,
+        version_before=before,
+        reason=decision.reason,
+    )
 
 
 def read_total(run: Run) -> Mapping[str, Any] | None:

@@ -2,11 +2,11 @@
 
 import re
 from calendar import monthrange
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pyspark.sql import functions as F
 
@@ -18,6 +18,7 @@ from brierlake.jobs.summary import summarise_report
 from brierlake.lakehouse.diagnostics import CHAMPION
 from brierlake.lakehouse.tables import is_there, read_table
 from brierlake.report import judge, judge_months, pool_months
+from brierlake.summaries import CandidatesSummary, ReportSummary, Row, RunsSummary, ShowSummary, VerdictPart, as_row
 
 _RUN_COLUMNS = (
     "run_id", "action", "status", "started_at", "finished_at", "model_name", "model_version", "scope", "window_count",
@@ -30,33 +31,29 @@ _CANDIDATE_COLUMNS = (
 _YEAR, _MONTH = re.compile(r"\d{4}"), re.compile(r"\d{4}-\d{2}")
 
 
-def run_report(config: Config, *, output: str | None, say: Say, is_debug: bool) -> dict[str, Any]:
+def run_report(config: Config, *, output: str | None, say: Say, is_debug: bool) -> ReportSummary:
     run = _begin(config, say=say, is_debug=is_debug)
     path = write_report(run, output=Path(output or config.report.path or f"{config.job}-report.html"))
     return summarise_report(run, path)
 
 
-def list_runs(config: Config, *, most: int, say: Say, is_debug: bool) -> dict[str, Any]:
+def list_runs(config: Config, *, most: int, say: Say, is_debug: bool) -> RunsSummary:
     """The latest runs, newest first."""
     run = _begin(config, say=say, is_debug=is_debug)
     rows = _rows(run, config.lakehouse.tables.runs, order_by=F.col("run_id").desc(), columns=_RUN_COLUMNS, most=most)
-    return {"action": "runs", "job": config.job, "rows": rows}
+    return RunsSummary(job=config.job, rows=rows)
 
 
-def list_candidates(config: Config, *, run_id: str | None, say: Say, is_debug: bool) -> dict[str, Any]:
+def list_candidates(config: Config, *, run_id: str | None, say: Say, is_debug: bool) -> CandidatesSummary:
     """Every version that a run looked at, the best first; without an id, that the last run looked at."""
     run = _begin(config, say=say, is_debug=is_debug)
     name = config.lakehouse.tables.candidates
     order = F.col("run_id").desc(), F.col("rank").asc_nulls_last(), F.col("model_name"), F.col("model_version")
     rows = _rows(run, name, order_by=order, columns=_CANDIDATE_COLUMNS, most=10_000, run_id=run_id)
-    return {
-        "action": "candidates",
-        "job": config.job,
-        "rows": [row for row in rows if row["run_id"] == rows[0]["run_id"]],
-    }
+    return CandidatesSummary(job=config.job, rows=[row for row in rows if row["run_id"] == rows[0]["run_id"]])
 
 
-def show_window(config: Config, *, window: str, say: Say, is_debug: bool) -> dict[str, Any]:
+def show_window(config: Config, *, window: str, say: Say, is_debug: bool) -> ShowSummary:
     """What one window (2013-12-31), month (2013-12) or year (2013) holds, who made it, and what it is worth."""
     span = _span(window)
     run = _begin(config, say=say, is_debug=is_debug)
@@ -64,23 +61,22 @@ def show_window(config: Config, *, window: str, say: Say, is_debug: bool) -> dic
     is_year = span.grain == "year"
     row = pool_months(rows, year=span.first.year) if is_year else rows[0]
     verdict = judge_months(rows) if is_year else judge(row)
-    return {
-        "action": "show",
-        "job": config.job,
-        "window": window,
-        "grain": span.grain,
-        "made_by": _made_by(run, span),
-        "verdict": {"level": str(verdict.level), "words": verdict.words, "reason": verdict.reason},
-        "metrics": _plain_row(row),
-        **({"months": [_plain_row(each) for each in rows]} if is_year else {}),
-    }
+    return ShowSummary(
+        job=config.job,
+        window=window,
+        grain=span.grain,
+        made_by=_made_by(run, span),
+        verdict=VerdictPart(level=verdict.level.value, words=verdict.words, reason=verdict.reason),
+        metrics=as_row(row),
+        months=[as_row(each) for each in rows] if is_year else [],
+    )
 
 
 @dataclass(frozen=True)
 class _Span:
     """The days that are asked for, and the grain of the rows that tell of them."""
 
-    grain: str
+    grain: Literal["window", "month", "year"]
     first: date
     last: date
 
@@ -140,7 +136,7 @@ def _published(run: Run, span: _Span, window: str) -> list[dict[str, Any]]:
     return [row.asDict(recursive=True) for row in found]
 
 
-def _made_by(run: Run, span: _Span) -> list[Mapping[str, Any]]:
+def _made_by(run: Run, span: _Span) -> list[Row]:
     inside = read_table(run.spark, run.predictions).where(F.col("window_start").between(span.first, span.last))
     counted = inside.groupBy("run_id", "model_name", "model_version", "features_version").agg(
         F.count(F.lit(1)).alias("rows"),
@@ -148,11 +144,3 @@ def _made_by(run: Run, span: _Span) -> list[Mapping[str, Any]]:
         F.countDistinct("window_start").alias("windows"),
     )
     return [row.asDict() for row in counted.orderBy("run_id").collect()]
-
-
-def _plain_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _plain(value) for name, value in row.items()}
-
-
-def _plain(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, date | datetime) else value

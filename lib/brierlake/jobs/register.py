@@ -1,9 +1,8 @@
 """Register: the runs of an experiment as versions of the registered models that `score` chooses from."""
 
-from typing import Any
-
 from brierlake.config import Config
 from brierlake.registry import connect, register_runs
+from brierlake.summaries import RegisterSummary, RegistrationPart
 
 
 def register(
@@ -14,7 +13,7 @@ def register(
     filter_string: str = "",
     top: int | None = None,
     is_dry_run: bool = False,
-) -> dict[str, Any]:
+) -> RegisterSummary:
     """Registers and tells; see `brierlake.registry.register_runs`. Needs no Spark.
 
     Raises:
@@ -30,10 +29,9 @@ def register(
         is_dry_run=is_dry_run,
     )
     count = sum(each.is_registered for each in rows)
-    return {
-        "job": config.job,
-        "action": "register",
-        "status": "planned" if is_dry_run and count else "published" if count else "unchanged",
-        "registered_count": count,
-        "runs": [vars(each) for each in rows],
-    }
+    return RegisterSummary(
+        job=config.job,
+        status="planned" if is_dry_run and count else "published" if count else "unchanged",
+        registered_count=count,
+        runs=[RegistrationPart(**vars(each)) for each in rows],
+    )

@@ -27,6 +27,7 @@ from brierlake.lakehouse.tables import STORAGE_FAULTS, Table, reason_of
 from brierlake.lakehouse.windows import Scope, Window
 from brierlake.model import is_vague
 from brierlake.schemas import CANDIDATES
+from brierlake.summaries import ScoreStatus
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Scored:
     """What a score run did."""
 
     run_id: str
-    status: str
+    status: ScoreStatus
     plan: Plan
     """Its stale windows are those that the run wrote."""
     checked: Checked | None = None
@@ -162,7 +163,7 @@ def _publish_audited(run: Run, plan: Plan, *, asked: Asked) -> Scored:
         published = publish(run, passed, rows, run.predictions, told=told, explain=partial(_with_examples, known))
         clear_published(run, staged, passed.stale)
     scored = scored_of(run, published, checked=checked)
-    status = "held" if audited.held and scored.status == "unchanged" else scored.status
+    status: ScoreStatus = "held" if audited.held and scored.status == "unchanged" else scored.status
     return replace(scored, status=status, held=audited.held, breaches=audited.breaches, is_accepted=audited.is_accepted)
 
 

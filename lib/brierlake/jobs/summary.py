@@ -1,126 +1,146 @@
-"""What a run tells: one JSON-able summary, from which the terminal is drawn too."""
+"""From what a run did to its summary."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from datetime import date, datetime
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from brierlake.jobs.challenger import Challenge
 from brierlake.jobs.diagnose import Diagnosis
 from brierlake.jobs.flags import find_flagged
+from brierlake.jobs.gates import Breach
 from brierlake.jobs.plan import Plan
 from brierlake.jobs.predict import Checked
 from brierlake.jobs.run import Run
 from brierlake.jobs.score import Scored
+from brierlake.lakehouse.diagnostics import Figures
 from brierlake.lakehouse.windows import Scope
 from brierlake.registry import Candidate
+from brierlake.summaries import (
+    BreachPart,
+    CandidatePart,
+    ChallengerPart,
+    ComparisonPart,
+    DiagnoseSummary,
+    DiagnosticsPart,
+    DifferencePart,
+    FlagPart,
+    LabelsPart,
+    MetricsPart,
+    ModelPart,
+    PlanSummary,
+    ReportSummary,
+    ScoreSummary,
+)
 
 _SHOWN = 5
-_METRICS = (
-    "window_start", "n_rows", "n_scored", "n_labelled", "n_events", "coverage", "label_status", "mean_probability",
-    "expected_brier", "expected_brier_sd", "base_rate", "mean_probability_labelled", "expected_brier_labelled", "brier",
-    "brier_se", "se_kind", "n_clusters", "brier_low", "brier_high", "interval_status", "reference_brier", "skill",
-    "skill_se", "spiegelhalter_z",
-)  # fmt: skip
 
 
-def summarise_score(run: Run, scored: Scored) -> dict[str, Any]:
+def summarise_score(run: Run, scored: Scored, challenge: Challenge | None) -> ScoreSummary:
     plan = scored.plan
-    return {
-        **_run_facts(run, action="score", status=scored.status),
-        **summarise_plan(plan),
+    return ScoreSummary(
+        **_run_facts(run),
+        status=scored.status,
+        **_plan_facts(plan),
         **_checked_facts(scored.checked),
-        "predictions_table": run.predictions.name,
-        "predictions_version": scored.commit.version if scored.commit else None,
-        "rows_scored": plan.rows - scored.rows_with_issue,
-        "rows_with_issue": scored.rows_with_issue,
-        "issues": {text: each.rows for text, each in scored.issues.items()},
-        "issue_examples": {text: list(each.examples) for text, each in scored.issues.items()},
-        "exit_code": scored.exit_code,
-        "breaches": [asdict(each) for each in scored.breaches],
-        "held_windows": [str(each) for each in scored.held],
-        "is_accepted": scored.is_accepted,
-        "diagnostics": summarise_diagnosis(run, scored.diagnosis) if scored.diagnosis else None,
-    }
+        predictions_table=run.predictions.name,
+        predictions_version=scored.commit.version if scored.commit else None,
+        rows_scored=plan.rows - scored.rows_with_issue,
+        rows_with_issue=scored.rows_with_issue,
+        issues={text: each.rows for text, each in scored.issues.items()},
+        issue_examples={text: list(each.examples) for text, each in scored.issues.items()},
+        exit_code=scored.exit_code,
+        breaches=_breaches(scored.breaches),
+        held_windows=[str(each) for each in scored.held],
+        is_accepted=scored.is_accepted,
+        diagnostics=_diagnostics(run, scored.diagnosis) if scored.diagnosis else None,
+        challenger=summarise_challenge(challenge),
+    )
 
 
 _ADDED_UP = ("windows_stale", "windows_current", "rows_in", "rows_scored", "rows_with_issue")
 
 
-def summarise_backfill(pieces: Sequence[Mapping[str, Any]], *, scope: Scope) -> dict[str, Any]:
+def summarise_backfill(pieces: Sequence[ScoreSummary], *, scope: Scope) -> ScoreSummary:
     """Several score runs as one: counts added up, everything else as the last run found it."""
-    statuses = {piece["status"] for piece in pieces}
+    statuses = {piece.status for piece in pieces}
     status = next((each for each in ("published", "held", "diagnosed") if each in statuses), "unchanged")
     issues: dict[str, int] = {}
     for piece in pieces:
-        issues = {text: issues.get(text, 0) + piece["issues"].get(text, 0) for text in {*issues, *piece["issues"]}}
-    examples = {text: keys for piece in reversed(pieces) for text, keys in piece["issue_examples"].items()}
-    return {
-        **pieces[-1],
-        **{name: sum(piece[name] for piece in pieces) for name in _ADDED_UP},
+        issues = {text: issues.get(text, 0) + piece.issues.get(text, 0) for text in {*issues, *piece.issues}}
+    examples = {text: keys for piece in reversed(pieces) for text, keys in piece.issue_examples.items()}
+    together = {
+        **{name: sum(getattr(piece, name) for piece in pieces) for name in _ADDED_UP},
         "status": status,
         "scope": str(scope),
         "issues": issues,
-        "exit_code": max(piece["exit_code"] for piece in pieces),
-        "breaches": [breach for piece in pieces for breach in piece["breaches"]],
-        "held_windows": [window for piece in pieces for window in piece["held_windows"]],
+        "exit_code": max(piece.exit_code for piece in pieces),
+        "breaches": [breach for piece in pieces for breach in piece.breaches],
+        "held_windows": [window for piece in pieces for window in piece.held_windows],
         "issue_examples": examples,
-        "run_ids": [piece["run_id"] for piece in pieces if piece["status"] != "unchanged"],
+        "run_ids": [piece.run_id for piece in pieces if piece.status != "unchanged"],
     }
+    return pieces[-1].model_copy(update=together)
 
 
-def summarise_diagnose(run: Run, diagnosis: Diagnosis) -> dict[str, Any]:
-    status = "answered" if diagnosis.as_of else "published" if diagnosis.windows else "unchanged"
-    return {
-        **_run_facts(run, action="diagnose", status=status),
-        "exit_code": diagnosis.exit_code,
-        "breaches": [asdict(each) for each in diagnosis.breaches],
-        "diagnostics": summarise_diagnosis(run, diagnosis),
-    }
+def summarise_diagnose(run: Run, diagnosis: Diagnosis, challenge: Challenge | None = None) -> DiagnoseSummary:
+    return DiagnoseSummary(
+        **_run_facts(run),
+        status="answered" if diagnosis.as_of else "published" if diagnosis.windows else "unchanged",
+        exit_code=diagnosis.exit_code,
+        breaches=_breaches(diagnosis.breaches),
+        diagnostics=_diagnostics(run, diagnosis),
+        challenger=summarise_challenge(challenge),
+    )
 
 
-def summarise_plan_only(run: Run, plan: Plan, checked: Checked | None, *, growths: Mapping[str, str]) -> dict[str, Any]:
-    status = "planned" if plan.stale else "unchanged"
-    return {
-        **_run_facts(run, action="plan", status=status),
-        **summarise_plan(plan),
+def summarise_plan(run: Run, plan: Plan, checked: Checked | None, *, growths: Mapping[str, str]) -> PlanSummary:
+    return PlanSummary(
+        **_run_facts(run),
+        status="planned" if plan.stale else "unchanged",
+        **_plan_facts(plan),
         **_checked_facts(checked),
-        "table_changes": dict(growths),
+        table_changes=dict(growths),
+    )
+
+
+def summarise_report(run: Run, path: Path) -> ReportSummary:
+    return ReportSummary(**_run_facts(run), report=str(path))
+
+
+def summarise_challenge(challenge: Challenge | None) -> ChallengerPart | None:
+    """What became of the challenger, and the comparison by month and in total; null where none is configured."""
+    if challenge is None:
+        return None
+    rows = {
+        grain: [_comparison(row) for row in challenge.comparison if row["grain"] == grain] for grain in ("month", "all")
     }
+    return ChallengerPart(
+        status=challenge.status,
+        model_name=challenge.model_name,
+        model_version=challenge.model_version,
+        windows=challenge.windows,
+        error=challenge.error,
+        months=rows["month"],
+        total=next(iter(rows["all"]), None),
+    )
 
 
-def _checked_facts(checked: Checked | None) -> dict[str, Any]:
-    if checked is None:
-        return dict.fromkeys(("model_digest", "features", "casts", "environment"))
-    return {
-        "model_digest": checked.digest,
-        "features": list(checked.contract.features),
-        "casts": dict(checked.contract.casts),
-        "environment": [vars(each) for each in checked.differences.packages],
-    }
+def _run_facts(run: Run) -> dict[str, Any]:
+    return {"run_id": run.run_id, "job": run.config.job}
 
 
-def summarise_report(run: Run, path: Path) -> dict[str, Any]:
-    return {**_run_facts(run, action="report", status="written"), "report": str(path)}
-
-
-def _run_facts(run: Run, *, action: str, status: str) -> dict[str, Any]:
-    return {"run_id": run.run_id, "job": run.config.job, "action": action, "status": status}
-
-
-def summarise_plan(plan: Plan) -> dict[str, Any]:
+def _plan_facts(plan: Plan) -> dict[str, Any]:
     chosen = plan.resolution
     return {
-        "model": {
-            "name": chosen.model_name,
-            "version": chosen.model_version,
-            "metric": chosen.metric_name,
-            "value": chosen.metric_value,
-        },
+        "model": ModelPart(
+            name=chosen.model_name,
+            version=chosen.model_version,
+            metric=chosen.metric_name,
+            value=chosen.metric_value,
+        ),
         "candidates_count": len(chosen.candidates),
         "eligible_count": sum(each.is_eligible for each in chosen.candidates),
-        "candidates": [_candidate_facts(each) for each in _best(chosen.candidates)],
+        "candidates": [_candidate(each) for each in _best(chosen.candidates)],
         "recipe": plan.recipe,
         "scope": str(plan.scope),
         "features_table": plan.pin.table.name,
@@ -133,55 +153,47 @@ def summarise_plan(plan: Plan) -> dict[str, Any]:
     }
 
 
+def _checked_facts(checked: Checked | None) -> dict[str, Any]:
+    if checked is None:
+        return dict.fromkeys(("model_digest", "features", "casts", "environment"))
+    return {
+        "model_digest": checked.digest,
+        "features": list(checked.contract.features),
+        "casts": dict(checked.contract.casts),
+        "environment": [DifferencePart(**vars(each)) for each in checked.differences.packages],
+    }
+
+
 def _best(candidates: Sequence[Candidate]) -> list[Candidate]:
     eligible = [each for each in candidates if each.rank is not None]
     return sorted(eligible, key=lambda each: each.rank or 0)[:_SHOWN]
 
 
-def _candidate_facts(candidate: Candidate) -> dict[str, Any]:
-    names = ("rank", "model_name", "model_version", "value", "is_selected", "is_tied")
-    return {name: getattr(candidate, name) for name in names}
+def _candidate(candidate: Candidate) -> CandidatePart:
+    return CandidatePart(**{name: getattr(candidate, name) for name in CandidatePart.model_fields})
 
 
-def summarise_diagnosis(run: Run, diagnosis: Diagnosis) -> dict[str, Any]:
+def _breaches(breaches: Iterable[Breach]) -> list[BreachPart]:
+    return [BreachPart(**vars(each)) for each in breaches]
+
+
+def _diagnostics(run: Run, diagnosis: Diagnosis) -> DiagnosticsPart:
     flagged = find_flagged(diagnosis.figures, drift_alert=run.config.diagnostics.drift_alert)
-    return {
-        "windows": len(diagnosis.windows),
-        "reasons": dict(diagnosis.reasons),
-        "labels_version": diagnosis.labels_version,
-        "labels": vars(diagnosis.labels) if diagnosis.labels else None,
-        "as_of": _plain(diagnosis.as_of),
-        "flagged": [{name: _plain(value) for name, value in vars(each).items()} for each in flagged],
-        "months": [_metric_facts(row) for row in diagnosis.months],
-        "total": _metric_facts(diagnosis.total) if diagnosis.total else None,
-    }
+    return DiagnosticsPart(
+        windows=len(diagnosis.windows),
+        reasons=dict(diagnosis.reasons),
+        labels_version=diagnosis.labels_version,
+        labels=LabelsPart(**vars(diagnosis.labels)) if diagnosis.labels else None,
+        as_of=diagnosis.as_of,
+        flagged=[FlagPart(**vars(each)) for each in flagged],
+        months=[_metrics(row) for row in diagnosis.months],
+        total=_metrics(diagnosis.total) if diagnosis.total else None,
+    )
 
 
-_COMPARED = (
-    "window_start", "champion_name", "champion_version", "challenger_name", "challenger_version", "n", "n_events",
-    "brier_champion", "brier_challenger", "difference", "difference_se", "difference_low", "difference_high", "se_kind",
-    "verdict",
-)  # fmt: skip
+def _metrics(row: Figures) -> MetricsPart:
+    return MetricsPart.model_validate({name: row.get(name) for name in MetricsPart.model_fields})
 
 
-def summarise_challenge(challenge: Challenge | None) -> dict[str, Any]:
-    """`challenger`: what became of it, and the comparison by month and in total; nothing where none is configured."""
-    if challenge is None:
-        return {}
-    rows = {
-        grain: [
-            {name: _plain(row[name]) for name in _COMPARED} for row in challenge.comparison if row["grain"] == grain
-        ]
-        for grain in ("month", "all")
-    }
-    names = ("status", "model_name", "model_version", "windows", "error")
-    told = {name: getattr(challenge, name) for name in names}
-    return {"challenger": {**told, "months": rows["month"], "total": rows["all"][0] if rows["all"] else None}}
-
-
-def _metric_facts(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _plain(row.get(name)) for name in _METRICS}
-
-
-def _plain(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, date | datetime) else value
+def _comparison(row: Figures) -> ComparisonPart:
+    return ComparisonPart(**{name: row[name] for name in ComparisonPart.model_fields})

@@ -1,7 +1,7 @@
 """After a run has published: its report, its MLflow run, and tags on the versions. Nothing here can fail the run."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,8 +12,10 @@ from brierlake.jobs.run import Run
 from brierlake.redaction import redacted, without_login
 from brierlake.registry import Result, Source, connect, log_result, tag_version
 from brierlake.report import Tables, judge, render_page
+from brierlake.summaries import DiagnoseSummary, ScoreSummary
 
 Made = TypeVar("Made")
+Told = TypeVar("Told", ScoreSummary, DiagnoseSummary)
 
 _LASTING_MONTHS = 3
 _PARAMS = (
@@ -23,13 +25,13 @@ _PARAMS = (
 _COUNTS = ("rows_in", "rows_scored", "rows_with_issue")
 
 
-def with_results(run: Run, summary: dict[str, Any]) -> dict[str, Any]:
+def with_results(run: Run, summary: Told) -> Told:
     """Adds to a summary where the report and the MLflow run are, and a note on whatever could not be made.
 
     An unchanged run leaves nothing anywhere.
     """
     config = run.config
-    if summary["status"] == "unchanged" or not (config.report.path or config.mlflow.log_runs):
+    if summary.status == "unchanged" or not (config.report.path or config.mlflow.log_runs):
         return summary
     notes: list[str] = []
     run.say("Writing the report" if config.report.path else "Telling MLflow")
@@ -53,10 +55,12 @@ def with_results(run: Run, summary: dict[str, Any]) -> dict[str, Any]:
     if config.mlflow.log_runs:
         logged = attempt("Not logged to MLflow", lambda: _log(run, summary, tables=tables, page=page))
         results.update(logged or {})
-    return {**summary, **results, **({"notes": notes} if notes else {})}
+    return summary.model_copy(update={**results, "notes": notes})
 
 
-def _log(run: Run, summary: Mapping[str, Any], *, tables: Tables | None, page: str | None) -> dict[str, str]:
+def _log(
+    run: Run, summary: ScoreSummary | DiagnoseSummary, *, tables: Tables | None, page: str | None
+) -> dict[str, str]:
     config = run.config.mlflow
     client = connect(config)
     run_id = log_result(client, config, _as_result(run, summary, tables=tables, page=page))
@@ -69,27 +73,27 @@ def _log(run: Run, summary: Mapping[str, Any], *, tables: Tables | None, page: s
     return {"mlflow": where, "mlflow_run_id": run_id}
 
 
-def _as_result(run: Run, summary: Mapping[str, Any], *, tables: Tables | None, page: str | None) -> Result:
-    diagnostics = summary.get("diagnostics") or {}
-    model = summary.get("model") or {}
-    params = {name: summary.get(name) for name in _PARAMS} | {
+def _as_result(run: Run, summary: ScoreSummary | DiagnoseSummary, *, tables: Tables | None, page: str | None) -> Result:
+    diagnostics, model = summary.diagnostics, summary.model if isinstance(summary, ScoreSummary) else None
+    params = {name: getattr(summary, name, None) for name in _PARAMS} | {
         "run_id": run.run_id,
-        "model_name": model.get("name"),
-        "model_version": model.get("version"),
-        "labels_version": diagnostics.get("labels_version"),
+        "model_name": model and model.name,
+        "model_version": model and model.version,
+        "labels_version": diagnostics and diagnostics.labels_version,
         "brierlake": __version__,
     }
-    numbers = {**{name: summary.get(name) for name in _COUNTS}, **(diagnostics.get("total") or {})}
+    total = diagnostics.total if diagnostics else None
+    numbers = {**{name: getattr(summary, name, None) for name in _COUNTS}, **(vars(total) if total else {})}
     verdict = judge(tables.total()) if tables else None
     tags = {"brierlake.job": run.config.job, "brierlake.run_id": run.run_id}
     if verdict:
         tags["mlflow.note.content"] = f"**{verdict.mark} {verdict.words}** (all rows, as published). {verdict.reason}"
     return Result(
-        name=f"{run.config.job} {summary['action']} {run.run_id.partition('.')[0]}",
+        name=f"{run.config.job} {summary.action} {run.run_id.partition('.')[0]}",
         params={name: str(value) for name, value in params.items() if value is not None},
         metrics={name: float(value) for name, value in numbers.items() if _is_number(value)},
         tags=tags,
-        source=_source(summary),
+        source=_source(summary) if isinstance(summary, ScoreSummary) else None,
         page=page,
     )
 
@@ -98,10 +102,8 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _source(summary: Mapping[str, Any]) -> Source | None:
-    if summary.get("features_id") is None:
-        return None
-    return Source(summary["features_table"], summary["features_id"], summary["features_version"])
+def _source(summary: ScoreSummary) -> Source:
+    return Source(summary.features_table, summary.features_id, summary.features_version)
 
 
 def _version_tags(run: Run, tables: Tables) -> list[tuple[str, int, dict[str, str]]]:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import date
 from statistics import median
 
+from brierlake.brier import is_meaningful
 from brierlake.report.tables import Row
-from brierlake.report.verdicts import Level, Verdict, is_meant
+from brierlake.report.verdicts import Level, Verdict
 from brierlake.report.words import is_known, number, signed
 
 _FEWEST_WINDOWS = 8
@@ -111,5 +112,5 @@ def _outcome(row: Row) -> str:
     if not row.get("n_labelled"):
         return ""
     said, came = number(row["mean_probability_labelled"]), number(row["base_rate"])
-    skill = f", skill {signed(row['skill'], 2)}" if is_meant(row) and is_known(row.get("skill")) else ""
+    skill = f", skill {signed(row['skill'], 2)}" if is_meaningful(row, "skill") and is_known(row.get("skill")) else ""
     return f"It said {said}, {came} happened: Brier {number(row['brier'])}{skill} (n {int(row['n_labelled']):,})."

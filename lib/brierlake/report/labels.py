@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+from brierlake.brier import is_meaningful
 from brierlake.report.incidents import Incident
 from brierlake.report.tables import Row
-from brierlake.report.verdicts import gap, is_meant
+from brierlake.report.verdicts import gap
 from brierlake.report.views import Curve, Grid
 from brierlake.report.words import month, number, signed
 
@@ -47,7 +48,7 @@ def slices_label(grid: Grid) -> str:
     worst = [
         f"{name} {signed((gap(row) or 0) * 100, 1)}"
         for name, row in zip(grid.names, grid.totals, strict=True)
-        if is_meant(row)
+        if is_meaningful(row, "skill")
     ]
     return (
         f"Percentage points by which the mean probability lies above the base rate, by {grid.key} and month. "

@@ -1,6 +1,6 @@
 """Tables and windows as a person at a terminal wants them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -8,19 +8,10 @@ from rich.table import Table
 from rich.text import Text
 
 from brierlake.report.words import DASH, count, interval, number, plus_minus, share
+from brierlake.summaries import CandidatesSummary, RunsSummary, ShowSummary
 
 _MARKS = {"good": ("✓", "green"), "watch": ("!", "yellow"), "bad": ("✗", "red"), "unknown": ("?", "dim")}
 _STATUS = {"published": "green", "failed": "red", "held": "yellow"}
-
-
-def print_listing(listing: Mapping[str, Any], console: Console) -> None:
-    """Prints what `runs`, `candidates` or `show` found; see `brierlake.jobs.reading`."""
-    printers: dict[str, Callable[[Mapping[str, Any], Console], None]] = {
-        "runs": _print_runs,
-        "candidates": _print_candidates,
-        "show": _print_window,
-    }
-    printers[listing["action"]](listing, console)
 
 
 def _table(columns: Sequence[str], *, right: Sequence[str] = ()) -> Table:
@@ -30,10 +21,10 @@ def _table(columns: Sequence[str], *, right: Sequence[str] = ()) -> Table:
     return table
 
 
-def _print_runs(listing: Mapping[str, Any], console: Console) -> None:
+def print_runs(listing: RunsSummary, console: Console) -> None:
     right = ("windows", "rows", "Brier", "base rate")
     table = _table(("started (UTC)", "what", "status", "version", *right), right=right)
-    for row in listing["rows"]:
+    for row in listing.rows:
         version = f"{row['model_name']} {row['model_version']}" if row["model_name"] else DASH
         figures = [count(row["window_count"]), count(row["rows_in"]), number(row["brier"], 4), number(row["base_rate"])]
         status = Text(row["status"], style=_STATUS.get(row["status"], ""))
@@ -45,13 +36,13 @@ def _print_runs(listing: Mapping[str, Any], console: Console) -> None:
             *figures,
         )
     console.print(table)
-    for row in listing["rows"]:
+    for row in listing.rows:
         if row["error"]:
             console.print(Text(f"{row['started_at'][:16]}  {row['error']}", style="dim"))
 
 
-def _print_candidates(listing: Mapping[str, Any], console: Console) -> None:
-    rows = listing["rows"]
+def print_candidates(listing: CandidatesSummary, console: Console) -> None:
+    rows = listing.rows
     console.print(Text(f"looked at by run {rows[0]['run_id']}, {rows[0]['looked_at']} UTC", style="dim"))
     right = ("rank", "step", rows[0]["metric_name"] or "value")
     table = _table(("rank", "version", right[2], "step", "logged (UTC)", ""), right=right)
@@ -72,16 +63,15 @@ def _print_candidates(listing: Mapping[str, Any], console: Console) -> None:
     console.print(table)
 
 
-def _print_window(listing: Mapping[str, Any], console: Console) -> None:
-    row, verdict = listing["metrics"], listing["verdict"]
-    mark, style = _MARKS[verdict["level"]]
-    name = listing.get("window") or row["window_start"]
-    console.print(Text.assemble((f"{name} ", "bold"), (f"{mark} {verdict['words']}", f"bold {style}")))
-    console.print(Text(verdict["reason"]))
+def print_window(listing: ShowSummary, console: Console) -> None:
+    row, verdict = listing.metrics, listing.verdict
+    mark, style = _MARKS[verdict.level]
+    console.print(Text.assemble((f"{listing.window} ", "bold"), (f"{mark} {verdict.words}", f"bold {style}")))
+    console.print(Text(verdict.reason))
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column(overflow="fold")
-    for made in listing["made_by"]:
+    for made in listing.made_by:
         version = f"{made['model_name']} {made['model_version']}, features version {made['features_version']}"
         facts.add_row("made by", Text(f"{version}, run {made['run_id']}: {count(made['rows'])} rows"))
     issues = (row["n_rows"] or 0) - (row["n_scored"] or 0)
@@ -92,8 +82,8 @@ def _print_window(listing: Mapping[str, Any], console: Console) -> None:
     facts.add_row("skill", plus_minus(row["skill"], row["skill_se"]))
     facts.add_row("drift", f"Jensen-Shannon {number(row['drift_js'])}, PSI {number(row['drift_psi'])}")
     console.print(facts)
-    if "months" in listing:
-        console.print(_months(listing["months"]))
+    if listing.months:
+        console.print(_months(listing.months))
 
 
 def _months(rows: Sequence[Mapping[str, Any]]) -> Table:

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from brierlake import __version__
+from brierlake.brier import FEWEST, is_meaningful
 from brierlake.report import words
 from brierlake.report.diagrams import draw_reliability, draw_slices, draw_small_reliability
 from brierlake.report.incidents import Incident, find_incidents, judge_latest
@@ -20,7 +21,7 @@ from brierlake.report.labels import curve_label, drift_label, slices_label, term
 from brierlake.report.style import DARK, NARROW, VARIABLES, WIDE, as_svg
 from brierlake.report.tables import Row, Tables, as_rows
 from brierlake.report.timelines import draw_drift, draw_terms, draw_timeline
-from brierlake.report.verdicts import Verdict, gap, gap_se, is_meant, judge
+from brierlake.report.verdicts import Verdict, gap, gap_se, judge
 from brierlake.report.views import (
     Grid,
     find_contrast,
@@ -62,7 +63,7 @@ def render_page(tables: Tables, *, made_at: datetime) -> str:
     room = files(__package__)
     environment = Environment(undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.globals.update({name: getattr(words, name) for name in _WORDS})
-    environment.globals.update(gap=gap, gap_se=gap_se, is_meant=is_meant, slice_name=slice_name)
+    environment.globals.update(gap=gap, gap_se=gap_se, is_meaningful=is_meaningful, FEWEST=FEWEST, slice_name=slice_name)
     template = environment.from_string(room.joinpath("page.html.j2").read_text(encoding="utf-8"))
     css = Markup(_theme() + room.joinpath("page.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file
     return template.render(css=css, version=__version__, made_at=made_at, tables=tables, **_content(tables))
@@ -111,7 +112,7 @@ def _versions(tables: Tables) -> list[Judged]:
     for whole in sorted(tables.of_versions("all"), key=last_month, reverse=True)[:_VERSIONS]:
         name = f"{whole['model_name']} version {int(whole['model_version'])}"
         own = [each for each in months if _is_of(each, whole)]
-        latest = next((each for each in reversed(own) if is_meant(each)), None)
+        latest = next((each for each in reversed(own) if is_meaningful(each, "skill")), None)
         if latest is not None and len(own) > 1:
             rows.append(Judged(f"{name}, {words.month(latest['window_start'])}", latest, judge(latest)))
         rows.append(Judged(f"{name}, all it scored", whole, judge(whole)))

@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from numpy.typing import NDArray
 
+from brierlake.brier import is_meaningful
 from brierlake.report.incidents import Incident
 from brierlake.report.style import BAD, BASE, BRIER, EXPECTED, GAIN, INK, LOSS, MUTED, PAPER, QUIET, WIDE, styled, tidy
 from brierlake.report.tables import Row
-from brierlake.report.verdicts import is_meant
 from brierlake.report.views import month_end
 from brierlake.report.words import is_known, month, number
 
@@ -84,7 +84,7 @@ def _steps(axes: Axes, row: Row) -> None:
     for name, colour, dashes, thick in (
         ("reference_brier", BASE, ":", 1.6), ("expected_brier", EXPECTED, "--", 1.6), ("brier", BRIER, "-", 2.2),
     ):  # fmt: skip
-        if is_known(row.get(name)) and (name != "reference_brier" or is_meant(row)):
+        if is_known(row.get(name)) and (name != "reference_brier" or is_meaningful(row, "skill")):
             axes.plot(ends, [row[name]] * 2, color=colour, linestyle=dashes, linewidth=thick, solid_capstyle="butt")
     if is_known(row.get("brier_low")) and row.get("interval_status") != "withheld":
         axes.fill_between(ends, row["brier_low"], row["brier_high"], color=BRIER, alpha=0.22, linewidth=0)

@@ -4,12 +4,10 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
+from brierlake.brier import FEWEST, count_rarer, is_meaningful
 from brierlake.report.tables import Row
 from brierlake.report.words import count, is_known, number, share, signed
 
-FEWEST_FOR_Z = 10
-FEWEST = 20
-"""Rows of the rarer outcome from which skill, CORP's terms and Cox's line mean something."""
 CERTAIN = 3.0
 """Standard errors from which a difference counts as more than chance."""
 LOST_BADLY, LOST_MUCH = 0.5, 0.1
@@ -38,17 +36,6 @@ class Verdict:
         return {Level.GOOD: "✓", Level.WATCH: "!", Level.BAD: "✗", Level.UNKNOWN: "?"}[self.level]
 
 
-def rarer_count(row: Row) -> int:
-    """Rows of the rarer outcome."""
-    labelled, events = int(row.get("n_labelled") or 0), int(row.get("n_events") or 0)
-    return min(events, labelled - events)
-
-
-def is_meant(row: Row) -> bool:
-    """Whether skill, CORP's terms and Cox's line mean something."""
-    return rarer_count(row) >= FEWEST
-
-
 def gap(row: Row) -> float | None:
     """Mean probability minus base rate over labelled rows: above 0 the model promises too much."""
     said, came = row.get("mean_probability_labelled"), row.get("base_rate")
@@ -73,7 +60,7 @@ def is_certain(row: Row) -> bool:
     """Whether the probabilities are off by more than chance: in the mean, or by Spiegelhalter's Z."""
     difference, error, z = gap(row), gap_se(row), row.get("spiegelhalter_z")
     off = abs(difference / error) if difference is not None and error else 0.0
-    return max(off, abs(z) if is_known(z) and rarer_count(row) >= FEWEST_FOR_Z else 0.0) >= CERTAIN
+    return max(off, abs(z) if is_known(z) and is_meaningful(row, "spiegelhalter_z") else 0.0) >= CERTAIN
 
 
 def judge(row: Row) -> Verdict:
@@ -82,8 +69,9 @@ def judge(row: Row) -> Verdict:
         return Verdict(Level.UNKNOWN, "nothing scored", "No row has a probability.")
     if not row.get("n_labelled"):
         return Verdict(Level.UNKNOWN, "no labels yet", "Nothing is known yet of what happened; see the scores' drift.")
-    if not is_meant(row):
-        text = f"Only {count(rarer_count(row))} labelled rows of the rarer outcome; a verdict takes {FEWEST}."
+    if not is_meaningful(row, "skill"):
+        rarer = count_rarer(int(row["n_labelled"]), int(row["n_events"]))
+        text = f"Only {count(rarer)} labelled rows of the rarer outcome; a verdict takes {FEWEST}."
         return Verdict(Level.UNKNOWN, "too few labels", text)
     verdict = _judged(row)
     if row.get("label_status") == "preliminary":

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from brierlake.brier import is_meaningful
 from brierlake.report.tables import Row, Tables
-from brierlake.report.verdicts import gap, gap_se, is_meant
+from brierlake.report.verdicts import gap, gap_se
 from brierlake.report.words import is_known, month
 
 _SLICES = 14
@@ -60,7 +61,7 @@ def judged_months(tables: Tables) -> list[Row]:
 
 def find_contrast(months: Sequence[Row]) -> Contrast | None:
     """Returns the trap of reading Brier scores alone, where it is there: lowest score, but not the most skill."""
-    meant = [row for row in months if is_meant(row) and is_known(row.get("skill"))]
+    meant = [row for row in months if is_meaningful(row, "skill") and is_known(row.get("skill"))]
     if len(meant) < 2:
         return None
     lowest, best = min(meant, key=lambda row: row["brier"]), max(meant, key=lambda row: row["skill"])
@@ -125,13 +126,13 @@ def slice_name(row: Row) -> str:
 def _badness(row: Row) -> tuple[bool, float]:
     """How far off for sure: the gap less two standard errors; small slices come last."""
     off, error = gap(row), gap_se(row)
-    return is_meant(row), abs(off or 0.0) - 2 * (error or 0.0)
+    return is_meaningful(row, "skill"), abs(off or 0.0) - 2 * (error or 0.0)
 
 
 def _cell(row: Row | None) -> Cell | None:
     if row is None or not row.get("n_labelled"):
         return None
-    return Cell(gap(row), gap_se(row), int(row["n_labelled"]), is_small=not is_meant(row))
+    return Cell(gap(row), gap_se(row), int(row["n_labelled"]), is_small=not is_meaningful(row, "skill"))
 
 
 def month_end(start: date) -> date:

@@ -25,7 +25,7 @@ MONTHS = ["2013-08-01", "2013-09-01", "2013-10-01", "2013-11-01", "2013-12-01"]
 def demo(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
     folder, shown = tmp_path_factory.mktemp("demo"), []
     run_demo(folder, say=lambda _: None, show=shown.append)
-    return folder, shown[0]
+    return folder, shown[0].model_dump(mode="json")
 
 
 def test_the_demos_numbers_are_those_of_pandas_and_sklearn(spark: SparkSession, demo: tuple[Path, Any]) -> None:

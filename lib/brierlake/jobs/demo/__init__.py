@@ -2,10 +2,9 @@
 
 import importlib.resources
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from pyspark.sql import SparkSession
@@ -20,18 +19,19 @@ from brierlake.jobs.diagnose import diagnose
 from brierlake.jobs.plan import make_plan
 from brierlake.jobs.run import Say, start_run
 from brierlake.jobs.score import score
-from brierlake.jobs.summary import summarise_challenge, summarise_diagnose
+from brierlake.jobs.summary import summarise_diagnose
 from brierlake.jobs.tracking import with_results
 from brierlake.lakehouse.tables import Table, locate_table
 from brierlake.lakehouse.windows import Scope, split_by_month
 from brierlake.session import start_session
+from brierlake.summaries import DiagnoseSummary
 
 SCORED = Scope(start=datetime(2013, 8, 1, tzinfo=UTC).date(), end=datetime(2014, 1, 1, tzinfo=UTC).date())
 LAST_LOOK = pd.Timestamp("2013-12-20T20:00:00Z")
 """When December is scored: 611 of that day's 980 flights haven't landed yet, and the rest of the year hasn't left."""
 
 
-def run_demo(folder: Path, *, say: Say, show: Callable[[Mapping[str, Any]], None], is_debug: bool = False) -> None:
+def run_demo(folder: Path, *, say: Say, show: Callable[[DiagnoseSummary], None], is_debug: bool = False) -> None:
     """Builds everything under `folder`, which must not hold a demo yet, and shows what came out.
 
     Raises:
@@ -80,7 +80,7 @@ def _append(spark: SparkSession, rows: pd.DataFrame, table: Table) -> None:
     writer.save(table.path)
 
 
-def _live_through(spark: SparkSession, config: Config, flights: Flights, *, say: Say) -> dict[str, Any]:
+def _live_through(spark: SparkSession, config: Config, flights: Flights, *, say: Say) -> DiagnoseSummary:
     """Scores month after month, with the labels that are known by then; the last ones land after the last run."""
     labels = config.labels
     table = _silver(config, labels.table if labels else None)
@@ -99,5 +99,4 @@ def _live_through(spark: SparkSession, config: Config, flights: Flights, *, say:
     diagnosis = diagnose(run, scope=Scope())
     say("The runner-up scores the same five months, and is compared")
     plan = make_plan(run, scope=SCORED, is_forced=False, is_empty_allowed=False)
-    challenged = summarise_challenge(challenge(run, plan))
-    return with_results(run, {**summarise_diagnose(run, diagnosis), **challenged})
+    return with_results(run, summarise_diagnose(run, diagnosis, challenge(run, plan)))

@@ -1,0 +1,63 @@
+"""From how many labelled rows a number means something. Statuses are made here, stored with the numbers, and read here.
+
+All rules go by the rows of the rarer outcome: ev = min(events, non-events).
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+FEWEST_FOR_Z: Final = 10
+"""From this many on, Spiegelhalter's Z is near normal."""
+FEWEST: Final = 20
+"""From this many on, skill, CORP's terms, Cox's line and a verdict mean something."""
+_FEWEST_ROWS: Final = 30
+_FEWEST_CLUSTERS: Final = 10
+_FEWEST_ROUGH: Final = 10
+
+_STATUSES: Final = {
+    "spiegelhalter_z": ("z_status", FEWEST_FOR_Z),
+    **dict.fromkeys(("skill", "skill_se", "miscalibration", "discrimination", "corp_error"), ("skill_status", FEWEST)),
+    **dict.fromkeys(("calibration_intercept", "calibration_slope"), ("calibration_status", FEWEST)),
+}
+
+
+def count_rarer(n: int, n_events: int) -> int:
+    return min(n_events, n - n_events)
+
+
+def events_status(n: int, n_events: int, *, fewest: int = FEWEST) -> str:
+    """Return ok, few_events or no_labels."""
+    if not n:
+        return "no_labels"
+    return "ok" if count_rarer(n, n_events) >= fewest else "few_events"
+
+
+def interval_status(n: int, n_events: int, *, effective: float) -> str:
+    """Return shown if ev >= 20 and n_eff >= 30, rough if both are at least 10, else withheld."""
+    rarer = count_rarer(n, n_events)
+    if rarer < _FEWEST_ROUGH or effective < _FEWEST_ROUGH:
+        return "withheld"
+    return "shown" if rarer >= FEWEST and effective >= _FEWEST_ROWS else "rough"
+
+
+def has_few(n: int, n_events: int, *, clusters: int | None) -> bool:
+    """Whether a difference of two Brier scores on these rows says nothing yet."""
+    return (
+        n < _FEWEST_ROWS or count_rarer(n, n_events) < FEWEST or (clusters is not None and clusters < _FEWEST_CLUSTERS)
+    )
+
+
+def is_meaningful(row: Mapping[str, Any], metric: str) -> bool:
+    """Say whether a metric of a row of brier_metrics means something, by the status stored with it.
+
+    Rows that an earlier release wrote have not all of the statuses: theirs follow from the counts.
+    """
+    if metric in ("brier", "brier_se", "brier_low", "brier_high"):
+        return bool(row["interval_status"] != "withheld")
+    if metric not in _STATUSES:
+        return True
+    name, fewest = _STATUSES[metric]
+    n, n_events = int(row.get("n_labelled") or 0), int(row.get("n_events") or 0)
+    stored = row.get(name)
+    status = stored if isinstance(stored, str) else events_status(n, n_events, fewest=fewest)
+    return status not in ("few_events", "no_labels")

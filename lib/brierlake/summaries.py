@@ -1,0 +1,385 @@
+"""Summaries: what each command returns. `--json` prints it, the terminal is drawn from it, MLflow is told by it.
+
+Keys may be added; none changes its meaning. conf/summary.schema.json is the same as JSON Schema; `--json` prints the
+summary as the last line of the output.
+"""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, PlainSerializer, TypeAdapter
+
+from brierlake.figures import Metrics
+
+Moment = Annotated[datetime, PlainSerializer(lambda moment: moment.isoformat(), return_type=str, when_used="json")]
+Row = dict[str, Any]
+"""One row of a table, as it is stored."""
+Level = Literal["good", "watch", "bad", "unknown"]
+ScoreStatus = Literal["published", "held", "diagnosed", "unchanged"]
+"""held: by a gate; diagnosed: labels or judgements only; unchanged: nothing was written."""
+ChallengeStatus = Literal["published", "diagnosed", "unchanged", "absent", "failed"]
+"""absent: no eligible version comes after the champion, or it hasn't scored yet."""
+Outcome = Literal["better", "worse", "not_distinguishable", "too_few_labels"]
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True, use_attribute_docstrings=True)
+
+
+class ModelPart(Part):
+    name: str
+    version: int
+    metric: str
+    value: float | None
+    """The metric that it was chosen by; null: a pinned version without it."""
+
+
+class CandidatePart(Part):
+    rank: int
+    model_name: str
+    model_version: int
+    value: float | None
+    is_selected: bool
+    is_tied: bool
+
+
+class MetricsPart(Metrics):
+    """Metrics over all rows of a month or of everything."""
+
+    model_config = ConfigDict(extra="allow", use_attribute_docstrings=True)
+
+    window_start: date | None
+    """First day of the month; null: the total."""
+
+
+class FlagPart(Part):
+    window_start: date | None
+    reason: str
+    """One sentence for a person: how far the scores are from the reference's. No label is needed for it."""
+    drift_js: float
+    drift_psi: float
+    mean_probability: float
+    expected_brier: float
+
+
+class LabelsPart(Part):
+    """The whole labels table beside the predictions."""
+
+    rows: int
+    superseded: int
+    """Labels that a later one of the same key replaces."""
+    without_prediction: int
+    """Keys that have a label and no prediction."""
+    in_several_windows: int
+    """Keys that are predicted in more than one window: their label counts in each."""
+
+
+class DiagnosticsPart(Part):
+    windows: int
+    """Windows judged again by this run."""
+    reasons: dict[str, int]
+    """Why they were, and how many for each reason."""
+    labels_version: int | None
+    labels: LabelsPart | None
+    """null: not counted, as in a score run, or where nothing was judged again."""
+    as_of: Moment | None
+    """The time in the past that this answers for; nothing was written then."""
+    flagged: list[FlagPart]
+    """Windows of the scope whose scores have moved by diagnostics.drift_alert or more, the furthest first."""
+    months: list[MetricsPart]
+    total: MetricsPart | None
+
+
+class ComparisonPart(Part):
+    """The challenger's Brier score minus the champion's on the same rows; `brier_compare` explains each."""
+
+    window_start: date | None
+    champion_name: str | None
+    champion_version: int | None
+    challenger_name: str | None
+    challenger_version: int | None
+    n: int
+    n_events: int
+    brier_champion: float | None
+    brier_challenger: float | None
+    difference: float | None
+    difference_se: float | None
+    difference_low: float | None
+    difference_high: float | None
+    se_kind: str
+    verdict: Outcome
+    """On the challenger."""
+
+
+class ChallengerPart(Part):
+    """Only where the config has a `challenger`. Its failing leaves the champion's status and exit code alone."""
+
+    status: ChallengeStatus
+    """absent: no eligible version comes after the champion, or it hasn't scored yet."""
+    model_name: str | None
+    model_version: int | None
+    windows: int
+    error: str | None
+    months: list[ComparisonPart]
+    total: ComparisonPart | None
+
+
+class BreachPart(Part):
+    gate: str
+    window: str
+    """First day of the window; all: the total."""
+    slice_value: str | None
+    value: float
+
+
+class DifferencePart(Part):
+    """A package that the model asks for, and what is installed instead."""
+
+    package: str
+    required: str
+    driver: str | None
+    executors: str | None
+
+
+class Summary(Part):
+    """What every command's summary has."""
+
+    job: str
+    action: str
+    status: str
+
+    @property
+    def code(self) -> int:
+        """Exit code of the command: 0, or 5 where a gate was breached."""
+        return int(getattr(self, "exit_code", 0))
+
+
+class RunSummary(Summary):
+    run_id: str
+    """The runs table has its row, unless the status is unchanged or planned."""
+
+
+class ResultsSummary(RunSummary):
+    report: str | None = None
+    """File that the report was written to; absent: none is configured, or see notes."""
+    mlflow: str | None = None
+    """Where MLflow shows the run; absent: nothing was logged."""
+    mlflow_run_id: str | None = None
+    notes: list[str] = []
+    """What could not be made or logged after the run was published."""
+
+
+class PlannedSummary(RunSummary):
+    model: ModelPart
+    candidates_count: int
+    eligible_count: int
+    candidates: list[CandidatePart]
+    """The best few."""
+    recipe: str
+    scope: str
+    features_table: str
+    features_id: str
+    """Delta's id of the table."""
+    features_version: int
+    windows_stale: int
+    windows_current: int
+    windows_emptied: list[str]
+    """Stale windows that hold predictions, and of which the features hold no row: --allow-empty lets them go."""
+    rows_in: int
+    """Rows of the stale windows."""
+    model_digest: str | None
+    """sha256 of the model; null: it was not fetched, for nothing is stale."""
+    features: list[str] | None
+    """Columns in the order in which the model is fed; null: as above."""
+    casts: dict[str, str] | None
+    """Columns that are cast for it, and to which Spark type."""
+    environment: list[DifferencePart] | None
+    """Empty: what the model asks for is what is installed, or scoring.environment is ignore."""
+
+
+class PlanSummary(PlannedSummary):
+    action: Literal["plan"] = "plan"
+    status: Literal["planned", "unchanged"]
+    table_changes: dict[str, str]
+    """Tables that the next run adds columns to, or widens, and how; earlier rows stay."""
+
+
+class ScoreSummary(PlannedSummary, ResultsSummary):
+    action: Literal["score"] = "score"
+    status: ScoreStatus
+    """held: by a gate; diagnosed: labels or judgements only; unchanged: nothing was written."""
+    predictions_table: str
+    predictions_version: int | None
+    rows_scored: int
+    rows_with_issue: int
+    issues: dict[str, int]
+    """Rows by issue."""
+    issue_examples: dict[str, list[str]]
+    """Keys of the first few rows by issue."""
+    exit_code: int
+    """0, or 5 where a gate was breached: what is downstream should stop."""
+    breaches: list[BreachPart]
+    held_windows: list[str]
+    """Windows that an audit keeps back: their predictions are in no published table."""
+    is_accepted: bool
+    """Whether a person released them."""
+    diagnostics: DiagnosticsPart | None
+    challenger: ChallengerPart | None = None
+    run_ids: list[str] = []
+    """Of a backfill: its runs that wrote something."""
+
+
+class DiagnoseSummary(ResultsSummary):
+    action: Literal["diagnose"] = "diagnose"
+    status: Literal["published", "unchanged", "answered"]
+    """answered: a question about the past, for which nothing is written."""
+    exit_code: int
+    """0, or 5 where a gate was breached: what is downstream should stop."""
+    breaches: list[BreachPart]
+    diagnostics: DiagnosticsPart
+    challenger: ChallengerPart | None = None
+
+
+class ReportSummary(RunSummary):
+    action: Literal["report"] = "report"
+    status: Literal["written"] = "written"
+    report: str
+    """File that it was written to."""
+
+
+class TablePart(Part):
+    table: str
+    files_before: int
+    files_after: int
+    bytes: int
+
+
+class MaintainSummary(RunSummary):
+    action: Literal["maintain"] = "maintain"
+    status: Literal["published", "planned"]
+    retain_days: int
+    tables: list[TablePart]
+
+
+class PromoteSummary(RunSummary):
+    action: Literal["promote"] = "promote"
+    status: Literal["published", "planned", "unchanged", "refused"]
+    """refused: the comparison doesn't support it."""
+    alias: str
+    model: str | None
+    version: int | None
+    """Version that the alias names now; null: it stays as it is."""
+    version_before: int | None
+    reason: str
+
+
+class RegistrationPart(Part):
+    """One model of one MLflow run: registered now, or why not."""
+
+    run_id: str
+    run_name: str
+    model: str | None
+    """The name it was logged under; null: the run has none."""
+    source: str | None
+    model_name: str | None
+    """The registered model; null: it can't be named."""
+    model_version: int | None
+    """The version made now, or the one that was there; null: none."""
+    metric_name: str
+    value: float | None
+    is_registered: bool
+    reason: str | None
+
+
+class RegisterSummary(Summary):
+    action: Literal["register"] = "register"
+    status: Literal["published", "planned", "unchanged"]
+    registered_count: int
+    runs: list[RegistrationPart]
+
+
+class FoundModelPart(Part):
+    name: str
+    versions: int
+    fault: str | None
+    """Why it can't be fed from the table."""
+
+
+class InitSummary(Summary):
+    action: Literal["init"] = "init"
+    status: Literal["written"] = "written"
+    output: str
+    """The config that was written."""
+    key: list[str]
+    metric: str
+    models: list[FoundModelPart]
+
+
+class RunsSummary(Summary):
+    """The latest runs, newest first; `runs` explains each column."""
+
+    action: Literal["runs"] = "runs"
+    status: Literal["read"] = "read"
+    rows: list[Row]
+
+
+class CandidatesSummary(Summary):
+    """Every version that a run looked at, the best first; `candidates` explains each column."""
+
+    action: Literal["candidates"] = "candidates"
+    status: Literal["read"] = "read"
+    rows: list[Row]
+
+
+class VerdictPart(Part):
+    level: Level
+    words: str
+    reason: str
+
+
+class ShowSummary(Summary):
+    """What one window, month or year holds, who made it, and what it is worth."""
+
+    action: Literal["show"] = "show"
+    status: Literal["read"] = "read"
+    window: str
+    grain: Literal["window", "month", "year"]
+    made_by: list[Row]
+    verdict: VerdictPart
+    metrics: Row
+    """The row of `brier_metrics`."""
+    months: list[Row] = []
+    """Of a year: the rows of its months."""
+
+
+class FailedSummary(Part):
+    status: Literal["failed", "held"]
+    """held: a gate, such as too many rows with an issue."""
+    exit_code: int
+    """1 unexpected, 2 config or machine, 3 model, 4 features or labels, 5 a gate, 6 storage or conflict."""
+    error: str
+    """One or two sentences for a person, with what to do."""
+
+
+AnySummary = (
+    FailedSummary
+    | ScoreSummary
+    | DiagnoseSummary
+    | PlanSummary
+    | ReportSummary
+    | MaintainSummary
+    | PromoteSummary
+    | RegisterSummary
+    | InitSummary
+    | RunsSummary
+    | CandidatesSummary
+    | ShowSummary
+)
+SUMMARY: TypeAdapter[AnySummary] = TypeAdapter(AnySummary)
+"""Reads what any command printed with `--json`."""
+
+
+def as_row(record: Mapping[str, Any]) -> Row:
+    """Returns a table's row as JSON can hold it."""
+    return {name: value.isoformat() if isinstance(value, date) else value for name, value in record.items()}
