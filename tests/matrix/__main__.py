@@ -7,7 +7,6 @@ environment against that row's MLflow server. What else is given goes to pytest.
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -82,7 +81,6 @@ _FOLDER = TemporaryDirectory(prefix="brierlake-wheel-")
 
 def _wheel() -> str:
     if not _MADE:
-        shutil.rmtree(ROOT / "build", ignore_errors=True)  # setuptools would pack what an earlier build left there
         build = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", _FOLDER.name, str(ROOT)]
         subprocess.run(build, check=True)
         _MADE.append(str(next(Path(_FOLDER.name).glob("*.whl"))))
