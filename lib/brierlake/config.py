@@ -22,16 +22,25 @@ class TableNames(Section):
     """Names of the tables that this job writes, in the gold layer."""
 
     predictions: Name = "predictions"
+    """One row for each row of the features."""
     staged: Name = "predictions_staged"
     """Where `publish: audited` keeps what isn't published yet."""
     candidates: Name = "candidates"
+    """Model versions that a run looked at."""
     cells: Name = "brier_cells"
+    """What all figures are computed from."""
     metrics: Name = "brier_metrics"
+    """Figures of windows, months and the total."""
     reliability: Name = "brier_reliability"
+    """Bins and blocks of the reliability diagrams."""
     clusters: Name = "brier_clusters"
+    """Sums over the clusters of diagnostics.cluster, for standard errors."""
     challengers: Name = "challengers"
+    """The challenger's predictions."""
     compare: Name = "brier_compare"
+    """Champion and challenger on the same rows."""
     runs: Name = "runs"
+    """Runs that wrote something, or failed."""
 
 
 class LakehouseConfig(Section):
@@ -145,6 +154,7 @@ class ModelConfig(Section):
     digest: Place | None = None
     """sha256 that the fetched model must have (see the runs table); null: any."""
     allow: AllowConfig = AllowConfig()
+    """What a model may consist of; looked at before anything is loaded."""
 
     @model_validator(mode="after")
     def _one_choice(self) -> Self:
@@ -318,20 +328,29 @@ class Config(Section):
     folder: Place = "."
     """Where relative paths below start, itself relative to this file's folder."""
     lakehouse: LakehouseConfig
+    """Where the tables are."""
     features: FeaturesConfig
+    """What is scored."""
     labels: LabelsConfig | None = None
+    """What became of it; null: there are no labels."""
     model: ModelConfig
+    """Which registered model scores."""
     scoring: ScoringConfig = ScoringConfig()
+    """How the model is tried before it scores, and what is refused."""
     publish: Literal["direct", "audited"] = "direct"
     """audited: stage the predictions, judge the gates that need no label, and publish the windows that pass."""
     gates: tuple[GateConfig, ...] = ()
     """Bounds on metrics; where one is breached the run ends with exit code 5, so that what follows is stopped."""
     diagnostics: DiagnosticsConfig = DiagnosticsConfig()
+    """Slices, drift and intervals."""
     challenger: ChallengerConfig | None = None
     promotion: PromotionConfig = PromotionConfig()
     mlflow: MlflowConfig
+    """Where models come from, and where runs are logged."""
     report: ReportConfig = ReportConfig()
+    """The HTML page."""
     session: SessionConfig = SessionConfig()
+    """The Spark session, where none is there already."""
     _references: Mapping[tuple[str, ...], str] = PrivateAttr(default_factory=dict)
 
     @property
