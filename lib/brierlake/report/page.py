@@ -63,7 +63,9 @@ def render_page(tables: Tables, *, made_at: datetime) -> str:
     room = files(__package__)
     environment = Environment(undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.globals.update({name: getattr(words, name) for name in _WORDS})
-    environment.globals.update(gap=gap, gap_se=gap_se, is_meaningful=is_meaningful, FEWEST=FEWEST, slice_name=slice_name)
+    environment.globals.update(
+        gap=gap, gap_se=gap_se, is_meaningful=is_meaningful, FEWEST=FEWEST, slice_name=slice_name
+    )
     template = environment.from_string(room.joinpath("page.html.j2").read_text(encoding="utf-8"))
     css = Markup(_theme() + room.joinpath("page.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file
     return template.render(css=css, version=__version__, made_at=made_at, tables=tables, **_content(tables))
