@@ -72,11 +72,11 @@ def test_a_worker_killed_while_it_publishes_changes_nothing(
 
 
 def packed_environment(folder: Path) -> Path:
-    """Does what conf/cluster.yml says, in its own words."""
-    told = (ROOT / "conf" / "cluster.yml").read_text(encoding="utf-8")
-    words = re.search(r"^#   (python3 -m venv env.*?)^#   spark-submit", told, re.MULTILINE | re.DOTALL)
+    """Does what jobs/README.md says, in its own words."""
+    told = (ROOT / "jobs" / "README.md").read_text(encoding="utf-8")
+    words = re.search(r"<!-- archive -->\n```bash\n(.*?)```\n<!-- end -->", told, re.DOTALL)
     assert words is not None
-    script = re.sub("^#   ", "", words.group(1), flags=re.MULTILINE)
+    script = words.group(1)
     (folder / "conf").symlink_to(ROOT / "conf")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     subprocess.run(["bash", "-euxc", script], cwd=folder, env=clean_environment(PATH=path), check=True)
