@@ -1,6 +1,6 @@
 """All benchmarks, one after the other: `python -m tests.benchmarks [--size small|4m|100m|1b] > performance.md`.
 
-small takes minutes, and shows that all of it runs; 4m is what the README quotes; 100m and 1b add the diagnostics of so
+small takes minutes, and shows that all of it runs; 4m is what tests/README.md quotes; 100m and 1b add the diagnostics of so
 many predictions. Leave the machine alone meanwhile. Install the extra `bench` to compare with others too.
 """
 
