@@ -1,7 +1,9 @@
-"""The job with its lake in an S3-compatible server: moto's, on loopback."""
+"""The job with its lake in an S3-compatible server: moto's, on loopback.
+
+The first start fetches Amazon's SDK, 690 MB, for good; later ones take two to seven minutes by what else the machine does.
+"""
 
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from tests.cluster.processes import (
     submitted,
     wait_until,
 )
+from tests.platforms.parts import python_with
 
 pytestmark = pytest.mark.slow
 
@@ -43,13 +46,8 @@ def keys(**variables: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def moto(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A Python of its own that has moto."""
-    folder = tmp_path_factory.mktemp("moto")
-    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-    python = str(folder / "bin" / "python")
-    subprocess.run([python, "-m", "pip", "install", "-q", "--no-compile", "moto[s3,server]==5.2.5"], check=True)
-    return python
+def moto() -> str:
+    return python_with("moto", ("moto[s3,server]==5.2.5",))
 
 
 @pytest.fixture
