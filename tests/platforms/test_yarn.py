@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from brierlake.installed import find_packages
-from tests.cluster.conftest import KEYS, Flights
+from tests.cluster.conftest import Flights
 from tests.cluster.processes import ROOT, SPARK_HOME, clean_environment, submit_command, summary_in, wait_until
 from tests.platforms.parts import maven_jar
 
@@ -24,7 +24,6 @@ _JARS = (
         for name in ("bcprov", "bcutil", "bcpkix")
     ),
 )
-_COPY = str(Path(__file__).with_name("copy_tables.py"))
 _CLUSTER = ("--deploy-mode", "cluster")
 
 
@@ -54,9 +53,10 @@ class Yarn:
             command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=400
         )
 
-    def read(self, name: str) -> str:
+    def files(self, *arguments: str) -> str:
+        """Runs `hadoop fs`."""
         done = subprocess.run(
-            [str(SPARK_HOME / "bin" / "spark-class"), "org.apache.hadoop.fs.FsShell", "-cat", f"{self.hdfs}/{name}"],
+            [str(SPARK_HOME / "bin" / "spark-class"), "org.apache.hadoop.fs.FsShell", *arguments],
             env=clean_environment(HADOOP_CONF_DIR=str(self.folder / "conf")),
             capture_output=True,
             text=True,
@@ -64,9 +64,9 @@ class Yarn:
         )
         return done.stdout
 
-    def started_applications(self) -> list[str]:
-        """One entry for each time that YARN started a driver."""
-        return sorted(str(each) for each in self.folder.rglob("container_*_000001") if "nm-local-dir" in str(each))
+    def started_drivers(self) -> list[str]:
+        """One entry for each time that YARN started the driver of a run, or what stands for it in client mode."""
+        return sorted(each.name for each in self.folder.rglob("container_*_000001") if "logDir" in str(each))
 
 
 @pytest.fixture(scope="module")
@@ -80,23 +80,24 @@ def yarn(tmp_path_factory: pytest.TempPathFactory, flights: Flights, bare_python
     source = Path(__file__).with_name("MiniYarn.java")
     subprocess.run(["javac", "-nowarn", "-cp", path, "-d", str(folder / "classes"), str(source)], check=True)
     java = ("java", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{folder}/classes:{path}")
-    with (folder / "out").open("wb") as out, (folder / "err").open("wb") as errors:
-        process = subprocess.Popen(
+    with (
+        (folder / "out").open("wb") as out,
+        (folder / "err").open("wb") as errors,
+        subprocess.Popen(
             [*java, "MiniYarn", "conf"], cwd=folder, stdin=subprocess.PIPE, stdout=out, stderr=errors
-        )
+        ) as process,
+    ):
         try:
             said = lambda: "ready" in (folder / "out").read_text()  # noqa: E731
             wait_until(lambda: said() or process.poll() is not None, "the mini cluster", seconds=120)
             assert said(), (folder / "err").read_text()[-3000:]
             hdfs = (folder / "out").read_text().split()[-1]
             made = Yarn(folder, hdfs, bare_python, flights)
-            silver = f"file://{flights.folder}/lake/silver"
-            done = made.submit(_COPY, silver, f"{hdfs}/lake/silver", "flights", "arrivals")
-            assert done.returncode == 0, done.stderr[-4000:]
+            made.files("-mkdir", "-p", f"{hdfs}/lake")
+            made.files("-put", f"{flights.folder}/lake/silver", f"{hdfs}/lake/silver")
             yield made
         finally:
             process.kill()
-            process.wait()
 
 
 def zipped(folder: Path) -> str:
@@ -110,9 +111,8 @@ def test_client_mode_gets_the_same_tables_and_then_nothing_changes(yarn: Yarn) -
     assert summary_in(first.stdout)["status"] == "published"
     again = yarn.submit(*command)
     assert summary_in(again.stdout)["status"] == "unchanged"
-    done = yarn.submit(_COPY, f"{yarn.hdfs}/lake/gold", f"file://{yarn.flights.folder}/lake/yarn", *KEYS)
-    assert done.returncode == 0, done.stderr[-4000:]
-    yarn.flights.assert_same_as_local("yarn", is_copied=True)
+    yarn.files("-get", f"{yarn.hdfs}/lake/gold", f"{yarn.flights.folder}/lake/yarn")
+    yarn.flights.assert_same_as_local("yarn", is_copied=True)  # the recipe names the place of the tables
 
 
 def in_cluster_mode(yarn: Yarn, folder: Path, name: str, *arguments: str) -> tuple[int, dict[str, Any]]:
@@ -121,7 +121,7 @@ def in_cluster_mode(yarn: Yarn, folder: Path, name: str, *arguments: str) -> tup
     deploy = (*_CLUSTER, "--py-files", zipped(folder), "--files", "conf/cluster.yml")
     job = ("jobs/score.py", "--config", "cluster.yml", "--summary-to", where)
     done = yarn.submit(*job, "--set", f"lakehouse.gold={name}", *arguments, deploy=deploy)
-    return done.returncode, json.loads(yarn.read(f"summaries/{name}.json"))
+    return done.returncode, json.loads(yarn.files("-cat", where))
 
 
 def test_cluster_mode_leaves_its_summary_where_a_scheduler_looks(yarn: Yarn, tmp_path: Path) -> None:
@@ -132,19 +132,21 @@ def test_cluster_mode_leaves_its_summary_where_a_scheduler_looks(yarn: Yarn, tmp
 def test_in_cluster_mode_a_breached_gate_is_known_from_its_summary_and_isnt_tried_again(
     yarn: Yarn, tmp_path: Path
 ) -> None:
-    before = len(yarn.started_applications())
+    before = len(yarn.started_drivers())
     gates = '[{"metric": "brier", "max": 0.01, "grain": "all"}]'
     code, summary = in_cluster_mode(yarn, tmp_path, "gated", "--set", f"gates={gates}")
     assert code == 1  # all that spark-submit says of a driver elsewhere
     assert (summary["exit_code"], len(summary["breaches"])) == (5, 1)
-    assert len(yarn.started_applications()) == before + 1
+    assert len(yarn.started_drivers()) == before + 1
 
 
-def test_in_cluster_mode_a_failure_is_known_from_its_summary(yarn: Yarn, tmp_path: Path) -> None:
+def test_in_cluster_mode_a_failure_is_known_from_its_summary_and_isnt_tried_again(yarn: Yarn, tmp_path: Path) -> None:
+    before = len(yarn.started_drivers())
     code, summary = in_cluster_mode(yarn, tmp_path, "failed", "--set", "model.names=[absent]")
     assert code == 1
     assert (summary["exit_code"], summary["status"]) == (3, "failed")
     assert "absent" in summary["error"]
+    assert len(yarn.started_drivers()) == before + 1
 
 
 def test_the_environment_travels_as_an_archive(yarn: Yarn, tmp_path: Path) -> None:
