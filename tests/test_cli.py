@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from click.testing import CliRunner, Result
@@ -95,3 +97,42 @@ def test_diagnose_without_predictions_says_what_makes_them(world: World) -> None
     result = invoke("diagnose", "--config", world.path)
     assert result.exit_code == 6
     assert "`score` makes it" in result.stderr
+
+
+def summary_to(where: str, *arguments: str, code: int) -> Result:
+    result = invoke("runs", "--json", "--quiet", "--summary-to", where, *arguments)
+    assert result.exit_code == code, result.output
+    return result
+
+
+@pytest.mark.parametrize("scheme", ["", "file://"])
+def test_a_summary_is_left_where_the_scheduler_looks(published: World, tmp_path: Path, scheme: str) -> None:
+    target = tmp_path / "run 1.json"
+    target.write_text("of an earlier run", encoding="utf-8")
+    where = f"{scheme}{quote(str(target)) if scheme else target}"
+    result = summary_to(where, "--config", published.path, code=0)
+    assert json.loads(target.read_text(encoding="utf-8")) == {"exit_code": 0, **json.loads(result.stdout)}
+    assert [each.name for each in tmp_path.glob("*run 1*")] == ["run 1.json"]
+
+
+def test_a_failed_command_leaves_its_summary_too(tmp_path: Path) -> None:
+    target = tmp_path / "summary.json"
+    result = summary_to(str(target), "--config", "nowhere.yml", code=2)
+    told = json.loads(target.read_text(encoding="utf-8"))
+    assert told == json.loads(result.stdout)
+    assert (told["status"], told["exit_code"]) == ("failed", 2)
+    assert "There is no config file nowhere.yml" in told["error"]
+
+
+def test_a_place_that_takes_no_summary_is_a_fault_of_storage(published: World, tmp_path: Path) -> None:
+    result = summary_to(str(tmp_path / "absent" / "s.json"), "--config", published.path, code=6)
+    assert f"Could not write the summary to {tmp_path}/absent/s.json: " in json.loads(result.stdout)["error"]
+    assert result.stderr.count("Error:") == 1
+    # a folder in the way: nothing is left beside it
+    (tmp_path / "folder").mkdir()
+    summary_to(str(tmp_path / "folder"), "--config", published.path, code=6)
+    assert [each.name for each in tmp_path.glob("*folder*")] == ["folder"]
+    # what the command itself has to say is said, with its own exit code
+    result = summary_to(str(tmp_path / "absent" / "s.json"), "--config", "nowhere.yml", code=2)
+    assert "There is no config file nowhere.yml" in json.loads(result.stdout)["error"]
+    assert "(and: Could not write the summary to" in result.stderr

@@ -1,6 +1,5 @@
 """Leaves a text where a scheduler looks for it: in a file here, or at any address that Spark's file systems know."""
 
-import os
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from urllib.parse import unquote, urlsplit
@@ -36,9 +35,15 @@ def deliver(text: str, uri: str) -> None:
 
 def _write_here(text: str, path: Path) -> None:
     with NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        file.write(text)
-    Path(file.name).chmod(0o644)
-    os.replace(file.name, path)  # noqa: PTH105 - a reader sees the whole of it or what was there
+        made = Path(file.name)
+        try:
+            file.write(text)
+            file.flush()
+            made.chmod(0o644)
+            made.replace(path)  # a reader sees the whole of it or what was there
+        except OSError:
+            made.unlink()
+            raise
 
 
 def _write_there(text: str, uri: str) -> None:
