@@ -1,7 +1,10 @@
-"""Airflow 3: each data interval becomes --from and --to. Tried with 3.3 (tests/cluster/test_airflow.py).
+"""Airflow 3: each data interval becomes --from and --to. Tried with 3.3 (tests/cluster/test_airflow*.py).
 
 Retries are safe: a run that is repeated finds its windows current, or finishes what a crash left. Exit codes that a
 retry wouldn't change fail at once; code 5, a breached gate, does too, and what is downstream doesn't start.
+Earlier days: `airflow backfill create --dag-id brierlake --from-date … --to-date … --max-active-runs 1`. Without the
+last option Airflow runs ten days at once, in any order, whatever the DAG says: where two drivers may not write at once
+(S3), one can lose a commit.
 Put the file into the DAGs folder and set BRIERLAKE_CONFIG; BRIERLAKE_COMMAND may be a spark-submit instead, such as
 `/opt/venv/bin/spark-submit --master spark://head:7077 --properties-file /opt/brierlake/spark.conf jobs/{command}.py`.
 """
@@ -70,5 +73,12 @@ with DAG(
         """Labels of earlier days that landed since; needs no new predictions."""
         return run("diagnose")
 
+    @task(trigger_rule="one_failed", retries=0)
+    def fail_the_run() -> None:
+        """Only its last tasks say whether a run has failed, and labels are judged whatever came of the scores."""
+        raise AirflowFailException("see the task that failed")
+
     scored = score()  # whatever uses the predictions goes behind this: `scored >> …`
-    scored >> judge_late_labels()
+    judged = judge_late_labels()
+    scored >> judged
+    [scored, judged] >> fail_the_run()

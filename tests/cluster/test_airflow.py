@@ -41,7 +41,11 @@ def test_an_interval_becomes_a_window_and_exit_codes_decide_on_retries(airflow: 
     )
     assert done.returncode == 0, done.stderr[-4000:]
     answer = json.loads(done.stdout.strip().splitlines()[-1])
-    assert answer["downstream"] == {"score": ["judge_late_labels"], "judge_late_labels": []}
+    assert answer["downstream"] == {
+        "score": ["fail_the_run", "judge_late_labels"],
+        "judge_late_labels": ["fail_the_run"],
+        "fail_the_run": [],
+    }
     assert answer["retries"] == 3
     assert answer["outcomes"] == {
         "0": "published",
