@@ -1,6 +1,6 @@
 """The job with its lake in an S3-compatible server: moto's, on loopback.
 
-The first start fetches Amazon's SDK, 690 MB, for good; later ones take two to seven minutes by what else the machine does.
+The first start fetches Amazon's SDK, 690 MB, which Ivy keeps; with that there it took seven minutes on two busy cores.
 """
 
 import subprocess
