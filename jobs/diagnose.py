@@ -1,4 +1,4 @@
-"""For spark-submit, with the packages and properties that jobs/README.md tells."""
+"""For spark-submit, with the packages and properties that conf/cluster.yml tells."""
 
 import sys
 from pathlib import Path

@@ -14,8 +14,8 @@ from PIL import Image, ImageOps
 from rich.console import Console
 from rich.text import Text
 
-from brierlake.report.terminal import print_summary
 from brierlake.summaries import SUMMARY, Summary
+from brierlake.terminal.summary import print_summary
 from tests.browser.chromium import open_browser
 
 FOLDER = Path(__file__).parents[1] / ".github"

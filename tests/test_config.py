@@ -192,7 +192,7 @@ def test_a_missing_file_and_a_file_that_is_no_yaml_are_told_apart(tmp_path: Path
 def test_the_example_config_and_the_demo_are_one_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BRIERLAKE_FOLDER", str(tmp_path))
     demo = tmp_path / "demo.yml"
-    demo.write_text((ROOT / "lib/brierlake/jobs/demo/demo.yml").read_text(encoding="utf-8"), encoding="utf-8")
+    demo.write_text((ROOT / "lib/brierlake/commands/demo/demo.yml").read_text(encoding="utf-8"), encoding="utf-8")
     assert read_config(ROOT / "conf/local.yml") == read_config(demo)
 
 

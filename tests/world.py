@@ -23,10 +23,10 @@ from sklearn.linear_model import LogisticRegression
 from brierlake.cli import main
 from brierlake.config import Config
 from brierlake.configfile import read_config
-from brierlake.jobs.run import Run, start_run
-from brierlake.jobs.score import score
-from brierlake.lakehouse.tables import Table, read_version
+from brierlake.lakehouse.tables import Table, locate_table, read_version
 from brierlake.lakehouse.windows import Scope
+from brierlake.run.context import Run, start_run
+from brierlake.scoring.score_run import score_windows
 from brierlake.summaries import SUMMARY
 from tests.quick import FAST_TO_START
 
@@ -130,10 +130,12 @@ class World:
         return start_run(self.spark, self.config, say=lambda _: None)
 
     def silver(self, name: str) -> Table:
-        return self.run().silver(name)
+        config = self.config.lakehouse
+        return locate_table(self.spark, config, layer=config.silver, name=name)
 
     def gold(self, name: str) -> Table:
-        return self.run().gold(name)
+        config = self.config.lakehouse
+        return locate_table(self.spark, config, layer=config.gold, name=name)
 
     def read(self, name: str) -> pd.DataFrame:
         return self.spark.read.table(self.gold(name).sql).toPandas()
@@ -141,7 +143,7 @@ class World:
     def versions(self) -> dict[str, int]:
         """Version of each table that the job has written."""
         gold = self.folder / "lake" / "gold"
-        return {each.name: read_version(self.spark, self.gold(each.name)) for each in sorted(gold.glob("*"))}
+        return {each.name: read_version(self.gold(each.name)) for each in sorted(gold.glob("*"))}
 
     def append(self, rows: pd.DataFrame, name: str) -> None:
         path = self.silver(name).path
@@ -190,7 +192,7 @@ def world(spark: SparkSession, store: Path, tmp_path: Path) -> Iterator[World]:
 @pytest.fixture(scope="session")
 def published_once(spark: SparkSession, store: Path, tmp_path_factory: pytest.TempPathFactory) -> World:
     made = lay_out(spark, store, tmp_path_factory.mktemp("published"))
-    score(made.run(), scope=Scope())
+    score_windows(made.run(), scope=Scope())
     return made
 
 

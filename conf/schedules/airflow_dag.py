@@ -28,7 +28,7 @@ FINAL = {2: "the config or the machine", 4: "the features or labels", 5: "a gate
 def run(command: str, *arguments: str) -> dict[str, Any]:
     """Returns the JSON summary, which is the last line of the output (spark-submit mixes progress into it)."""
     line = [*shlex.split(COMMAND.format(command=command)), "--config", CONFIG, "--json", "--quiet", *arguments]
-    done = subprocess.run(line, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603 - whoever deploys says it
+    done = subprocess.run(line, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603 - the deployment says it
     lines = done.stdout.strip().splitlines()
     summary = json.loads(lines[-1]) if lines and lines[-1].startswith("{") else {}
     if done.returncode in FINAL:

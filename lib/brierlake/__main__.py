@@ -4,7 +4,7 @@ import sys
 
 
 def main() -> None:
-    """Runs the command; exit code 2 where PySpark is missing or too old to be imported."""
+    """Run the command; exit code 2 where PySpark is missing or too old to be imported."""
     try:
         from brierlake.cli import main as command  # noqa: PLC0415 - it imports PySpark
     except ImportError as error:

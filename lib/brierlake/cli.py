@@ -9,7 +9,6 @@ from collections.abc import Callable
 from contextlib import redirect_stderr
 from dataclasses import dataclass
 from functools import wraps
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, ParamSpec, TextIO, cast
 
@@ -18,12 +17,13 @@ from rich.console import Console
 from rich.text import Text
 
 from brierlake import __version__
+from brierlake.config import Config
 from brierlake.configfile import read_config
-from brierlake.errors import BrierlakeError, ConfigError, GateError
+from brierlake.errors import BrierlakeError, ConfigError, GateError, first_line
 from brierlake.redaction import RedactedStream, redacted, redacted_data
-from brierlake.report.speaker import Speaker
-from brierlake.report.terminal import print_summary
 from brierlake.summaries import FailedSummary, Summary
+from brierlake.terminal.speaker import Speaker
+from brierlake.terminal.summary import print_summary
 
 P = ParamSpec("P")
 
@@ -79,14 +79,16 @@ class Terminal:
             sys.exit(summary.code)
 
     def deliver(self, summary: dict[str, Any]) -> None:
-        """Leaves the summary where --summary-to says: it has its `exit_code`, which a cluster may keep to itself."""
+        """Leave the summary where --summary-to says: it has its `exit_code`, which a cluster may keep to itself."""
         if self.summary_to is not None:
             text = json.dumps({"exit_code": 0, **summary}, sort_keys=True)
-            import_module("brierlake.delivery").deliver(f"{text}\n", self.summary_to)
+            from brierlake.delivery import deliver
+
+            deliver(f"{text}\n", self.summary_to)
 
 
 def _outputs(command: Callable[P, None]) -> Callable[P, None]:
-    """Adds --json, --quiet and --debug; turns errors into one sentence and an exit code."""
+    """Add --json, --quiet and --debug; turns errors into one sentence and an exit code."""
 
     @wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -105,13 +107,9 @@ def _outputs(command: Callable[P, None]) -> Callable[P, None]:
         except BrierlakeError as error:
             _fail(terminal, str(error), code=error.exit_code)
         except Exception as error:
-            _fail(terminal, f"Unexpected {type(error).__name__}: {_first_line(error)} (more with --debug)", code=1)
+            _fail(terminal, f"Unexpected {type(error).__name__}: {first_line(error)} (more with --debug)", code=1)
 
     return _JSON(_SUMMARY_TO(_QUIET(_LOG_JSON(_DEBUG(wrapped)))))
-
-
-def _first_line(error: BaseException) -> str:
-    return next((line for line in str(error).splitlines() if line.strip()), "")
 
 
 def _fail(terminal: Terminal, message: str, *, code: int) -> None:
@@ -130,13 +128,14 @@ def _fail(terminal: Terminal, message: str, *, code: int) -> None:
     sys.exit(code)
 
 
-def _answer(
-    room: str, function: str, *, config_path: str, overrides: tuple[str, ...], terminal: Terminal, **options: Any
-) -> None:
-    """Shows what a function of a module in `jobs` returns; imported by now only: --help mustn't wait for Spark."""
-    config = read_config(config_path, overrides=overrides)
-    run = getattr(import_module(f"brierlake.jobs.{room}"), function)
-    terminal.show(run(config, say=terminal.say, is_debug=terminal.is_debug, **options))
+def _configured(command: Callable[..., None]) -> Callable[..., None]:
+    """Add --config and --set, and hands over the config that they make."""
+
+    @wraps(command)
+    def wrapped(*, config_path: str, overrides: tuple[str, ...], **options: Any) -> None:
+        command(read_config(config_path, overrides=overrides), **options)
+
+    return _CONFIG(_SET(_outputs(wrapped)))
 
 
 def _hush() -> None:
@@ -153,9 +152,10 @@ def main() -> None:
     """Score Delta tables with the best registered MLflow model, and hold every probability to account."""
 
 
+# each command imports its own room: --help mustn't wait for Spark
+
+
 @main.command()
-@_CONFIG
-@_SET
 @_FROM
 @_TO
 @_INCREMENTAL
@@ -163,112 +163,167 @@ def main() -> None:
 @_FORCE
 @_EMPTY
 @_ACCEPT
-@_outputs
-def score(**given: Any) -> None:
+@_configured
+def score(
+    config: Config,
+    *,
+    start: str | None,
+    end: str | None,
+    is_incremental: bool,
+    by: str | None,
+    is_forced: bool,
+    is_empty_allowed: bool,
+    is_accepted: bool,
+    terminal: Terminal,
+) -> None:
     """Score the windows that need it, publish them, and diagnose."""
-    _answer("commands", "run_score", **given)
+    from brierlake.commands.score import score as run
+
+    summary = run(
+        config,
+        start=start,
+        end=end,
+        is_incremental=is_incremental,
+        by=by,
+        is_forced=is_forced,
+        is_empty_allowed=is_empty_allowed,
+        is_accepted=is_accepted,
+        say=terminal.say,
+        is_debug=terminal.is_debug,
+    )
+    terminal.show(summary)
 
 
 @main.command()
-@_CONFIG
-@_SET
 @_FROM
 @_TO
 @_INCREMENTAL
 @_EMPTY
-@_outputs
-def plan(**given: Any) -> None:
+@_configured
+def plan(
+    config: Config,
+    *,
+    start: str | None,
+    end: str | None,
+    is_incremental: bool,
+    is_empty_allowed: bool,
+    terminal: Terminal,
+) -> None:
     """Say which version would score which windows, and write nothing."""
-    _answer("commands", "run_plan", **given)
+    from brierlake.commands.plan import plan as run
+
+    summary = run(
+        config,
+        start=start,
+        end=end,
+        is_incremental=is_incremental,
+        is_empty_allowed=is_empty_allowed,
+        say=terminal.say,
+        is_debug=terminal.is_debug,
+    )
+    terminal.show(summary)
 
 
 @main.command()
-@_CONFIG
-@_SET
 @_FROM
 @_TO
 @_FORCE
 @click.option("--as-of", metavar="TIME", help="Answer by the labels known then (UTC), and write nothing.")
-@_outputs
-def diagnose(**given: Any) -> None:
-    """Judge the predictions by the labels known so far."""
-    _answer("commands", "run_diagnose", **given)
+@_configured
+def diagnose(
+    config: Config, *, start: str | None, end: str | None, is_forced: bool, as_of: str | None, terminal: Terminal
+) -> None:
+    """Diagnose the predictions by the labels known so far."""
+    from brierlake.commands.diagnose import diagnose as run
+
+    say, is_debug = terminal.say, terminal.is_debug
+    terminal.show(run(config, start=start, end=end, is_forced=is_forced, as_of=as_of, say=say, is_debug=is_debug))
 
 
 @main.command()
-@_CONFIG
-@_SET
 @click.option("--retain-days", default=7, show_default=True, help="Versions of the last days stay readable.")
 @click.option("--dry-run", "is_dry_run", is_flag=True, help="Only say how many files there are.")
-@_outputs
-def maintain(**given: Any) -> None:
+@_configured
+def maintain(config: Config, *, retain_days: int, is_dry_run: bool, terminal: Terminal) -> None:
     """Put small files of the job's own tables together, and remove what is no longer needed."""
-    _answer("commands", "run_maintain", **given)
+    from brierlake.commands.maintain import maintain as run
+
+    say, is_debug = terminal.say, terminal.is_debug
+    terminal.show(run(config, retain_days=retain_days, is_dry_run=is_dry_run, say=say, is_debug=is_debug))
 
 
 @main.command()
-@_CONFIG
-@_SET
 @click.option("--output", metavar="FILE", help="Where it goes; without it report.path, or JOB-report.html.")
-@_outputs
-def report(**given: Any) -> None:
+@_configured
+def report(config: Config, *, output: str | None, terminal: Terminal) -> None:
     """Write one HTML page from the tables: can the probabilities be trusted, and why (not)."""
-    _answer("reading", "run_report", **given)
+    from brierlake.commands.report import report as run
+
+    terminal.show(run(config, output=output, say=terminal.say, is_debug=terminal.is_debug))
 
 
 @main.command()
-@_CONFIG
-@_SET
 @click.option("--most", default=15, show_default=True, type=click.IntRange(min=1), help="How many.")
-@_outputs
-def runs(**given: Any) -> None:
+@_configured
+def runs(config: Config, *, most: int, terminal: Terminal) -> None:
     """List the latest runs that wrote something or failed."""
-    _answer("reading", "list_runs", **given)
+    from brierlake.commands.show import runs as run
+
+    terminal.show(run(config, most=most, say=terminal.say, is_debug=terminal.is_debug))
 
 
 @main.command()
-@_CONFIG
-@_SET
 @click.option("--run", "run_id", metavar="ID", help="The run that looked; without it the last one.")
-@_outputs
-def candidates(**given: Any) -> None:
+@_configured
+def candidates(config: Config, *, run_id: str | None, terminal: Terminal) -> None:
     """List the versions that were looked at: which one was chosen, and why not the others."""
-    _answer("reading", "list_candidates", **given)
+    from brierlake.commands.show import candidates as run
+
+    terminal.show(run(config, run_id=run_id, say=terminal.say, is_debug=terminal.is_debug))
 
 
 @main.command()
 @click.argument("window")
-@_CONFIG
-@_SET
-@_outputs
-def show(**given: Any) -> None:
+@_configured
+def show(config: Config, *, window: str, terminal: Terminal) -> None:
     """Show what WINDOW (2013-12-31, a month 2013-12, a year 2013) holds, who made it, and what it is worth."""
-    _answer("reading", "show_window", **given)
+    from brierlake.commands.show import show as run
+
+    terminal.show(run(config, window=window, say=terminal.say, is_debug=terminal.is_debug))
 
 
 @main.command()
-@_CONFIG
-@_SET
 @click.option("--dry-run", "is_dry_run", is_flag=True, help="Say what would be done, and do nothing.")
-@_outputs
-def promote(**given: Any) -> None:
+@_configured
+def promote(config: Config, *, is_dry_run: bool, terminal: Terminal) -> None:
     """Give an alias to the challenger where the comparison supports it; say why or why not."""
-    _answer("commands", "run_promote", **given)
+    from brierlake.commands.promote import promote as run
+
+    terminal.show(run(config, is_dry_run=is_dry_run, say=terminal.say, is_debug=terminal.is_debug))
 
 
 @main.command()
-@_CONFIG
-@_SET
 @click.option("--experiment", required=True, metavar="NAME", help="Experiment whose runs are looked at.")
 @click.option("--name", metavar="MODEL", help="Registered model; may hold {model}, {params.x}, {tags.x}.")
 @click.option("--filter", "filter_string", default="", metavar="SEARCH", help="Only runs that MLflow's search finds.")
 @click.option("--top", type=click.IntRange(min=1), help="Only the best this many under each name.")
 @click.option("--dry-run", "is_dry_run", is_flag=True, help="Say what would be registered, and register nothing.")
-@_outputs
-def register(*, config_path: str, overrides: tuple[str, ...], terminal: Terminal, **options: Any) -> None:
+@_configured
+def register(
+    config: Config,
+    *,
+    experiment: str,
+    name: str | None,
+    filter_string: str,
+    top: int | None,
+    is_dry_run: bool,
+    terminal: Terminal,
+) -> None:
     """Register an experiment's runs as model versions; twice registers nothing twice."""
-    config = read_config(config_path, overrides=overrides)
-    terminal.show(import_module("brierlake.jobs.register").register(config, **options))
+    from brierlake.commands.register import register as run
+
+    summary = run(config, experiment=experiment, name=name, filter_string=filter_string, top=top, is_dry_run=is_dry_run)
+    terminal.show(summary)
 
 
 @main.command()
@@ -286,17 +341,42 @@ def register(*, config_path: str, overrides: tuple[str, ...], terminal: Terminal
 @click.option("--key", multiple=True, metavar="COLUMN", help="Columns that name a row, instead of what is found.")
 @click.option("--output", default="my-job.yml", show_default=True, metavar="FILE", help="Config to write.")
 @_outputs
-def init(*, tracking_uri: str | None, features: str | None, terminal: Terminal, **options: Any) -> None:
+def init(
+    *,
+    tracking_uri: str | None,
+    features: str | None,
+    labels: str | None,
+    root: str | None,
+    catalog: str | None,
+    silver: str,
+    names: tuple[str, ...],
+    key: tuple[str, ...],
+    output: str,
+    terminal: Terminal,
+) -> None:
     """Ask the registry and the features table, and write a commented config that works."""
     uri = _asked(tracking_uri, "--tracking-uri", "where MLflow is")
     table = _asked(features, "--features", "the table to score")
-    room = import_module("brierlake.jobs.init")
-    summary = room.init(tracking_uri=uri, features=table, say=terminal.say, is_debug=terminal.is_debug, **options)
+    from brierlake.commands.init import init as run
+
+    summary = run(
+        tracking_uri=uri,
+        features=table,
+        labels=labels,
+        root=root,
+        catalog=catalog,
+        silver=silver,
+        names=names,
+        key=key,
+        output=output,
+        say=terminal.say,
+        is_debug=terminal.is_debug,
+    )
     terminal.show(summary)
 
 
 def _asked(value: str | None, option: str, what: str) -> str:
-    """Returns what was given, or asks a person for it; where nobody can answer, that is an error."""
+    """Return what was given, or ask a person for it; where there is no one to answer, that is an error."""
     if value is None and not sys.stdin.isatty():
         raise ConfigError.missing_option(option, what)
     return value if value is not None else str(click.prompt(f"{option} ({what})", err=True))
@@ -306,17 +386,20 @@ def _asked(value: str | None, option: str, what: str) -> str:
 @click.option("--folder", default="brierlake-demo", show_default=True, metavar="DIR", help="Where everything goes.")
 @_outputs
 def demo(*, folder: str, terminal: Terminal) -> None:
-    """Build a lakehouse of 336,776 real flights, train nine models, score five months and judge them."""
-    demo_room = import_module("brierlake.jobs.demo")
-    demo_room.run_demo(Path(folder), say=terminal.say, show=terminal.show, is_debug=terminal.is_debug)
+    """Build a lakehouse of 336,776 real flights, train nine models, score five months and diagnose them."""
+    from brierlake.commands.demo import run_demo
+
+    run_demo(Path(folder), say=terminal.say, show=terminal.show, is_debug=terminal.is_debug)
 
 
 @main.command()
 @click.option("--store", type=click.Choice(["s3", "abfs"]), help="With Hadoop's connector to this object store.")
 @click.option("--debug", "is_debug", is_flag=True, hidden=True)
-def packages(*, store: Any, is_debug: bool) -> None:
+def packages(*, store: Literal["s3", "abfs"] | None, is_debug: bool) -> None:
     """Print what `spark-submit --packages` needs beside the Spark and Delta that are installed here."""
+    from brierlake.installed import find_packages
+
     try:
-        click.echo(",".join(import_module("brierlake.installed").find_packages(store)))
+        click.echo(",".join(find_packages(store)))
     except BrierlakeError as error:
         _fail(Terminal(is_json=False, is_debug=is_debug, say=Speaker(is_quiet=True)), str(error), code=error.exit_code)

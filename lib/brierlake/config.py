@@ -16,6 +16,7 @@ from brierlake.schemas import METRIC_FIELDS
 from brierlake.sections import Name, Place, Section, Text
 
 Label = bool | int | float | str
+Rule = Literal["last_logged", "last_step"]
 
 
 class TableNames(Section):
@@ -70,7 +71,7 @@ class LakehouseConfig(Section):
         return self
 
     def place_of(self, layer: str, table: str) -> str:
-        """Returns the same for all names of one table: those of catalogs, and of many stores, know no case."""
+        """Return the same for all names of one table: those of catalogs, and of many stores, know no case."""
         return normpath(f"{layer}/{table}").lower()
 
 
@@ -82,7 +83,7 @@ class FeaturesConfig(Section):
     event_at: Name | None = None
     """Time that the prediction is about; windows are cut along it. Without it and window_column: one window."""
     window: Literal["day", "month"] = "day"
-    """Length of a window: predictions are replaced and judged a window at a time. Fixed for a predictions table."""
+    """Length of a window: predictions are replaced and diagnosed a window at a time. Fixed for a predictions table."""
     window_column: Name | None = None
     """DATE column that names the window, where the UTC day or month of `event_at` is the wrong cut."""
     columns: tuple[Name, ...] = ()
@@ -145,7 +146,7 @@ class ModelConfig(Section):
     """Metric by which versions are ranked."""
     direction: Literal["min", "max"] = "min"
     """Whether the lowest or the highest value is best."""
-    rule: Literal["last_logged", "last_step"] = "last_logged"
+    rule: Rule = "last_logged"
     """Which value counts: the last by wall clock, or the one at the highest step."""
     range: tuple[float, float] | None = (0.0, 2.0)
     """Values outside are not eligible (Brier: 0 to 2). null: any finite value is."""
@@ -220,15 +221,15 @@ class GateConfig(Section):
     max: float | None = None
     """Above it is a breach."""
     grain: Literal["window", "month", "all"] = "window"
-    """What is judged: each window that the run touched, their months, or the total."""
+    """What is checked: each window that the run touched, their months, or the total."""
     slice: Name | None = None
-    """Column of diagnostics.slices whose values are judged one by one; null: all rows together."""
+    """Column of diagnostics.slices whose values are checked one by one; null: all rows together."""
     min_labelled: int = Field(default=0, ge=0)
     """Judged only where at least so many rows have a label; a metric that needs none goes without."""
     breaches: int = Field(default=1, ge=1)
     """So many of the last `of` windows must be outside."""
     of: int = Field(default=1, ge=1)
-    """How many windows are looked at, up to the one that is judged."""
+    """How many windows are looked at, up to the one that is checked."""
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:
@@ -246,8 +247,8 @@ class GateConfig(Section):
         return self.metric not in LABEL_FREE
 
     @property
-    def is_judged_before(self) -> bool:
-        """Whether `publish: audited` can judge it before anything is published."""
+    def is_checked_before(self) -> bool:
+        """Whether `publish: audited` can check it before anything is published."""
         return self.grain == "window" and not self.needs_labels
 
     def __str__(self) -> str:
@@ -260,7 +261,7 @@ LABEL_FREE = (
     *("n_rows", "n_scored", "mean_probability", "expected_brier", "expected_brier_sd"),
     *("drift_psi", "drift_js"),
 )
-"""Metrics that are known before any label is: what `publish: audited` can judge before it publishes."""
+"""Metrics that are known before any label is: what `publish: audited` can check before it publishes."""
 
 
 class ChallengerConfig(Section):
@@ -338,7 +339,7 @@ class Config(Section):
     scoring: ScoringConfig = ScoringConfig()
     """How the model is tried before it scores, and what is refused."""
     publish: Literal["direct", "audited"] = "direct"
-    """audited: stage the predictions, judge the gates that need no label, and publish the windows that pass."""
+    """audited: stage the predictions, check the gates that need no label, and publish the windows that pass."""
     gates: tuple[GateConfig, ...] = ()
     """Bounds on metrics; where one is breached the run ends with exit code 5, so that what follows is stopped."""
     diagnostics: DiagnosticsConfig = DiagnosticsConfig()
@@ -355,12 +356,12 @@ class Config(Section):
 
     @property
     def references(self) -> Mapping[tuple[str, ...], str]:
-        """Path of each value that the environment gave and that nobody is told, to what the file has there."""
+        """Path of each value that the environment gave and that is never told, to what the file has there."""
         return self._references
 
     def with_references(self, references: Mapping[tuple[str, ...], str]) -> Self:
         made = self.model_copy()
-        made._references = dict(references)  # noqa: SLF001 - its own, before anybody has it
+        made._references = dict(references)  # noqa: SLF001 - its own, before it is handed out
         return made
 
     @model_validator(mode="after")
@@ -390,7 +391,7 @@ class Config(Section):
         finer = [each for each in self.gates if each.slice and each.grain == "window"]
         if finer and self.diagnostics.slice_grain != "window":
             raise ValueError("a gate by slice has grain month, or all; for windows set diagnostics.slice_grain: window")
-        if self.publish == "audited" and not any(each.is_judged_before for each in self.gates):
+        if self.publish == "audited" and not any(each.is_checked_before for each in self.gates):
             free = ", ".join(LABEL_FREE)
             raise ValueError(f"`publish: audited` needs a gate of grain window on a metric without labels: {free}")
         if self.challenger and self.challenger.runner_up and self.model.pin is not None:

@@ -25,7 +25,7 @@ _NOT_PUBLIC = {("features", "where"), ("model", "digest")}
 
 
 def read_config(path: str | Path, *, overrides: Sequence[str] = ()) -> Config:
-    """Reads a job's config.
+    """Read a job's config.
 
     Args:
         path: YAML file. `${NAME}` and `${NAME:-default}` in it are environment variables.
@@ -62,7 +62,7 @@ def _parsed(file: Path) -> dict[str, Any]:
 
 
 def _place_of(error: yaml.YAMLError | UnicodeDecodeError) -> str:
-    """Says where the fault is; YAML's own words quote the lines around it, which may hold a credential."""
+    """Say where the fault is; YAML's own words quote the lines around it, which may hold a credential."""
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
         return type(error).__name__
     problem = re.sub(r"(['\"]).{2,}\1", "…", str(error.problem))
@@ -94,7 +94,7 @@ def _yaml_value(text: str, override: str) -> Any:
 
 
 def _with_variables(value: Any, *, path: tuple[str, ...], references: dict[tuple[str, ...], str]) -> Any:
-    """Fills variables in, and notes in `references` where that made a value that isn't told."""
+    """Fill variables in, and notes in `references` where that made a value that isn't told."""
     if isinstance(value, dict):
         return {
             name: _with_variables(each, path=(*path, str(name)), references=references) for name, each in value.items()
@@ -126,7 +126,7 @@ def _is_public(path: tuple[str, ...]) -> bool:
 
 
 def told_config(config: Config) -> str:
-    """Returns the config as JSON for others to read: `${NAME}` for what isn't theirs to know, or ***."""
+    """Return the config as JSON for others to read: `${NAME}` for what isn't theirs to know, or ***."""
     told = _told(config.model_dump(mode="json"), path=(), references=config.references)
     return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
 

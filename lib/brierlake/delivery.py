@@ -8,12 +8,12 @@ from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 
 from brierlake.config import SessionConfig
-from brierlake.errors import StorageError
+from brierlake.errors import StorageError, first_line
 from brierlake.session import hadoop_path, is_remote, start_session
 
 
 def deliver(text: str, uri: str) -> None:
-    """Writes the text whole, over what is there.
+    """Write the text whole, over what is there.
 
     Args:
         uri: A path, or hdfs://…, s3a://…, abfss://…, gs://….
@@ -29,7 +29,7 @@ def deliver(text: str, uri: str) -> None:
         else:
             _write_there(text, uri)
     except (OSError, Py4JError, PySparkException) as error:
-        reason = str(getattr(error, "java_exception", None) or error).partition("\n")[0]
+        reason = first_line(getattr(error, "java_exception", None) or error)
         raise StorageError.failed("write the summary to", uri, reason) from error
 
 

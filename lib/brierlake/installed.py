@@ -25,7 +25,7 @@ _CONNECTORS = {"s3": "hadoop-aws", "abfs": "hadoop-azure"}
 
 
 def validate_spark(found: str) -> None:
-    """Raises SetupError where this Spark is older than what Brierlake is written for.
+    """Raise SetupError where this Spark is older than what Brierlake is written for.
 
     Args:
         found: Its version as Spark tells it, `4.1.1` or `4.2.0-SNAPSHOT`.
@@ -35,7 +35,7 @@ def validate_spark(found: str) -> None:
 
 
 def validate_java() -> None:
-    """Raises SetupError unless the installed PySpark can start the Java that it will find."""
+    """Raise SetupError unless the installed PySpark can start the Java that it will find."""
     newest = _NEWEST_JAVA_BEFORE_4_2 if Version(pyspark.__version__) < Version("4.2") else None
     needed = f"Java {_OLDEST_JAVA} or newer" if newest is None else f"Java {_OLDEST_JAVA} to {newest}"
     spark = ".".join(pyspark.__version__.split(".")[:2])
@@ -53,7 +53,7 @@ def validate_java() -> None:
 
 
 def delta_package() -> str:
-    """Returns the Maven coordinate of the Delta that goes with the installed delta-spark and PySpark.
+    """Return the Maven coordinate of the Delta that goes with the installed delta-spark and PySpark.
 
     Raises:
         SetupError: There is no delta-spark, or it is made for another Spark.
@@ -68,7 +68,7 @@ def delta_package() -> str:
 
 
 def find_packages(store: Store | None) -> Sequence[str]:
-    """Returns what `spark-submit --packages` needs: Delta, and Hadoop's connector to an object store."""
+    """Return what `spark-submit --packages` needs: Delta, and Hadoop's connector to an object store."""
     hadoop = [f"org.apache.hadoop:{_CONNECTORS[store]}:{_hadoop_version()}"] if store else []
     return [delta_package(), *hadoop]
 
@@ -100,7 +100,7 @@ def _validate_delta() -> None:
 
 
 def installed_version(name: str) -> str | None:
-    """Returns a package's version; null: it isn't installed as a package (a platform may bring its own on the path)."""
+    """Return a package's version; None: it isn't installed as a package (a platform may bring its own on the path)."""
     try:
         return version(name)
     except PackageNotFoundError:

@@ -10,26 +10,26 @@ PREFIX = "__brierlake_"
 
 
 def internal(word: str) -> str:
-    """Returns the name of a column of our own in a frame that holds a user's columns too."""
+    """Return the name of a column of our own in a frame that holds a user's columns too."""
     return f"{PREFIX}{word}"
 
 
 def find_reserved(names: Iterable[str]) -> list[str]:
-    """Returns the names that could be taken for ours; Spark compares names without case."""
+    """Return the names that could be taken for ours; Spark compares names without case."""
     return [name for name in names if name.lower().startswith(PREFIX)]
 
 
 def quoted_name(name: str) -> str:
-    """Returns a column's name as an identifier of Spark SQL, whatever characters are in it."""
+    """Return a column's name as an identifier of Spark SQL, whatever characters are in it."""
     return f"`{name.replace('`', '``')}`"
 
 
 def column_of(name: str) -> Column:
-    """Returns the column of exactly this name, whatever characters are in it."""
+    """Return the column of exactly this name, whatever characters are in it."""
     return F.col(quoted_name(name))
 
 
 def quoted_text(text: str) -> str:
-    """Returns the text as a literal of Spark SQL."""
+    """Return the text as a literal of Spark SQL."""
     escaped = text.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"

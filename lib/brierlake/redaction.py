@@ -55,12 +55,12 @@ def is_plain(text: str) -> bool:
 
 
 def note_secret(text: str) -> None:
-    """Remembers one credential for as long as the process lives."""
+    """Remember one credential for as long as the process lives."""
     _seen.add(text)
 
 
 def note_secrets(data: Any, *, name: str = "") -> None:
-    """Remembers what is a credential in a config's data: by its name, or by how its value is written."""
+    """Remember what is a credential in a config's data: by its name, or by how its value is written."""
     if isinstance(data, Mapping):
         for key, each in data.items():
             note_secrets(each, name=str(key))
@@ -72,17 +72,17 @@ def note_secrets(data: Any, *, name: str = "") -> None:
 
 
 def redacted(text: str) -> str:
-    """Returns the text with *** for every credential: those seen, the environment's, and what is written like one."""
+    """Return the text with *** for every credential: those seen, the environment's, and what is written like one."""
     return _hidden(text, _known())
 
 
 def redacted_data(data: Any) -> Any:
-    """Returns the same data with every text in it redacted, names of mappings too."""
+    """Return the same data with every text in it redacted, names of mappings too."""
     return _hidden_data(data, _known())
 
 
 def redacted_record(record: Mapping[str, Any], *, kept: Collection[str]) -> dict[str, Any]:
-    """Returns a row to be written whose texts and places are redacted; ids and names, by which it is found, stay."""
+    """Return a row to be written whose texts and places are redacted; ids and names, by which it is found, stay."""
     told = {name: value for name, value in record.items() if name not in kept and not _is_word(value)}
     return {**record, **redacted_data(told)}
 
@@ -92,7 +92,7 @@ def _is_word(value: Any) -> bool:
 
 
 def without_login(uri: str) -> str:
-    """Returns an address that still leads there, without user and password."""
+    """Return an address that still leads there, without user and password."""
     try:
         parts = urlsplit(uri)
     except ValueError:
@@ -151,7 +151,7 @@ def _shown_pair(found: re.Match[str]) -> str:
 
 
 def _login_of(uri: str) -> str:
-    """Returns what stands before the host's @; nothing where there is none. SQLAlchemy's may hold a slash."""
+    """Return what stands before the host's @; nothing where there is none. SQLAlchemy's may hold a slash."""
     scheme, _, rest = uri.partition("://")
     try:
         login = urlsplit(uri).netloc.rpartition("@")[0]

@@ -322,3 +322,14 @@ RUNS = TableSpec(
     ),
     key=("run_id",),
 )
+
+SHARED_TABLES = {
+    "candidates": CANDIDATES,
+    "cells": CELLS,
+    "clusters": CLUSTERS,
+    "metrics": METRICS,
+    "reliability": RELIABILITY,
+    "compare": COMPARE,
+    "runs": RUNS,
+}
+"""Tables that several jobs may write, by their names in `lakehouse.tables`; the others hold one job's predictions."""

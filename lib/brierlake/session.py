@@ -23,7 +23,7 @@ from pyspark.sql import SparkSession
 
 import brierlake
 from brierlake.config import LakehouseConfig, SessionConfig
-from brierlake.errors import SetupError
+from brierlake.errors import SetupError, first_line
 from brierlake.installed import delta_package, is_distributed, validate_java, validate_spark
 from brierlake.names import quoted_name
 
@@ -66,7 +66,7 @@ _SUBMITTED = "PYSPARK_GATEWAY_PORT"
 
 
 def start_session(config: SessionConfig, *, app_name: str, is_debug: bool = False) -> SparkSession:
-    """Returns the session that this process has, whoever made it and in whichever thread; else starts one.
+    """Return the session that this process has, no matter who made it and in which thread; else starts one.
 
     A session that is there already (a notebook, a managed runtime) gets no setting and no package. Under spark-submit
     the session gets its settings from there. Otherwise local settings fit for a laptop apply, then the config's
@@ -117,7 +117,7 @@ def _find_session() -> SparkSession | None:
 
 
 def validate_remote(address: str) -> None:
-    """Raises SetupError unless somebody listens there; Spark's own client would try for ten minutes."""
+    """Raise SetupError unless a server listens there; Spark's own client would try for ten minutes."""
     if find_spec("grpc") is None:
         raise SetupError.missing_extra("connect", "grpcio")
     where = urlsplit(address)
@@ -135,13 +135,13 @@ def _started(builder: SparkSession.Builder, conf: Mapping[str, str]) -> SparkSes
     try:
         return builder.getOrCreate()
     except (PySparkException, Py4JError, OSError) as error:
-        raise SetupError.no_session(str(error).partition("\n")[0]) from error
+        raise SetupError.no_session(first_line(error)) from error
 
 
 def _with_delta(spark: SparkSession) -> SparkSession:
     validate_spark(spark.version)
     if is_databricks():
-        return spark  # which has Delta, and on serverless shows nobody such settings
+        return spark  # which has Delta, and on serverless hides such settings
     if "delta" not in str(spark.conf.get("spark.sql.catalog.spark_catalog", "")).lower():
         raise SetupError.no_delta_session()
     return spark
@@ -152,7 +152,7 @@ def is_databricks() -> bool:
 
 
 def _ship_package(spark: SparkSession) -> None:
-    """Lets executors import brierlake: functions that run there are pickled by name."""
+    """Let executors import brierlake: functions that run there are pickled by name."""
     if not Path(brierlake.__file__).parent.is_dir():
         return  # it came in a zip by --py-files, which executors have too
     if is_distributed() and (is_databricks() or (not is_remote(spark) and _is_local(spark))):
@@ -168,10 +168,10 @@ def _is_local(spark: SparkSession) -> bool:
 
 
 def storage_warning(spark: SparkSession, location: str | None) -> str | None:
-    """Says where two drivers that write one table could lose a commit: where the store doesn't make one exclusive.
+    """Say where two drivers that write one table could lose a commit: where the store doesn't make one exclusive.
 
     Args:
-        location: The lakehouse's root; null: not known.
+        location: The lakehouse's root; None: not known.
     """
     scheme, is_uri, _ = (location or "").partition("://")
     if not is_uri or scheme in _EXCLUSIVE or is_databricks():
@@ -185,7 +185,7 @@ def storage_warning(spark: SparkSession, location: str | None) -> str | None:
 
 
 def find_location(spark: SparkSession, config: LakehouseConfig) -> str | None:
-    """Returns where the gold layer is; null where its catalog doesn't say."""
+    """Return where the gold layer is; None where its catalog doesn't say."""
     if config.root is not None:
         return config.root
     layer = ".".join(quoted_name(part) for part in (config.catalog or "", config.gold))
@@ -197,7 +197,7 @@ def find_location(spark: SparkSession, config: LakehouseConfig) -> str | None:
 
 
 def hadoop_path(spark: SparkSession, uri: str) -> tuple[Any, Any]:
-    """Returns Hadoop's file system of an address, and the path in it; not over Spark Connect, which has no JVM here.
+    """Return Hadoop's file system of an address, and the path in it; not over Spark Connect, which has no JVM here.
 
     Raises:
         Py4JError: There is no such file system.
@@ -226,7 +226,7 @@ def _package_zip() -> str:
 
 @contextmanager
 def _noise_aside(*, is_shown: bool) -> Iterator[IO[bytes]]:
-    """What the JVM that is started meanwhile writes, now and later, goes to a file that nobody keeps, or to stderr.
+    """What the JVM that is started meanwhile writes, now and later, goes to a file that isn't kept, or to stderr.
 
     Its stdout too, where VACUUM says what it has deleted: ours belongs to the summary.
     """

@@ -17,7 +17,7 @@ Row = dict[str, Any]
 """One row of a table, as it is stored."""
 Level = Literal["good", "watch", "bad", "unknown"]
 ScoreStatus = Literal["published", "held", "diagnosed", "unchanged"]
-"""held: by a gate; diagnosed: labels or judgements only; unchanged: nothing was written."""
+"""held: by a gate; diagnosed: labels or diagnostics only; unchanged: nothing was written."""
 ChallengeStatus = Literal["published", "diagnosed", "unchanged", "absent", "failed"]
 """absent: no eligible version comes after the champion, or it hasn't scored yet."""
 Outcome = Literal["better", "worse", "not_distinguishable", "too_few_labels"]
@@ -77,12 +77,12 @@ class LabelsPart(Part):
 
 class DiagnosticsPart(Part):
     windows: int
-    """Windows judged again by this run."""
+    """Windows diagnosed again by this run."""
     reasons: dict[str, int]
     """Why they were, and how many for each reason."""
     labels_version: int | None
     labels: LabelsPart | None
-    """null: not counted, as in a score run, or where nothing was judged again."""
+    """null: not counted, as in a score run, or where nothing was diagnosed again."""
     as_of: Moment | None
     """The time in the past that this answers for; nothing was written then."""
     flagged: list[FlagPart]
@@ -154,6 +154,12 @@ class Summary(Part):
         """Exit code of the command: 0, or 5 where a gate was breached."""
         return int(getattr(self, "exit_code", 0))
 
+    def _repr_html_(self) -> str:
+        """Return what the terminal shows, for a notebook."""
+        from brierlake.terminal.summary import render_html  # noqa: PLC0415 - it draws these
+
+        return render_html(self)
+
 
 class RunSummary(Summary):
     run_id: str
@@ -208,7 +214,7 @@ class PlanSummary(PlannedSummary):
 class ScoreSummary(PlannedSummary, ResultsSummary):
     action: Literal["score"] = "score"
     status: ScoreStatus
-    """held: by a gate; diagnosed: labels or judgements only; unchanged: nothing was written."""
+    """held: by a gate; diagnosed: labels or diagnostics only; unchanged: nothing was written."""
     predictions_table: str
     predictions_version: int | None
     rows_scored: int
@@ -381,5 +387,5 @@ SUMMARY: TypeAdapter[AnySummary] = TypeAdapter(AnySummary)
 
 
 def as_row(record: Mapping[str, Any]) -> Row:
-    """Returns a table's row as JSON can hold it."""
+    """Return a table's row as JSON can hold it."""
     return {name: value.isoformat() if isinstance(value, date) else value for name, value in record.items()}

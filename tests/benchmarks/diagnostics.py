@@ -20,7 +20,7 @@ from pyspark.sql import functions as F
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss
 
-from brierlake.brier import compute_cells, compute_metrics, judge_cells
+from brierlake.brier import compute_cells, compute_metrics, compute_records
 from brierlake.config import SessionConfig
 from brierlake.session import start_session
 from tests.benchmarks.measure import in_turn, measured, ratios, spread
@@ -61,8 +61,8 @@ def compare_passes(rows: DataFrame, rounds: int) -> None:
 
 def time_keys(spark: SparkSession, rows: DataFrame) -> None:
     cells = compute_cells(rows, by=[]).withColumn("key", F.lit(1)).toArrow()
-    judge_cells(cells, by=["key"])
-    runs = [measured(lambda: judge_cells(cells, by=["key"])).seconds for _ in range(5)]
+    compute_records(cells, by=["key"])
+    runs = [measured(lambda: compute_records(cells, by=["key"])).seconds for _ in range(5)]
     print(f"all metrics of one key ({cells.num_rows:,} cells): {1000 * statistics.median(runs):.1f} ms")
     many = spark.createDataFrame(cells.drop_columns("key")).crossJoin(
         spark.range(10_000).select(F.col("id").alias("key"))

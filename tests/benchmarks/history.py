@@ -20,9 +20,9 @@ from pyspark.sql import SparkSession
 
 from brierlake.config import SessionConfig
 from brierlake.configfile import read_config
-from brierlake.jobs.score import score
 from brierlake.lakehouse.tables import read_detail
 from brierlake.lakehouse.windows import Scope
+from brierlake.scoring.score_run import score_windows
 from brierlake.session import start_session
 from tests.world import World, labels_of, log_version
 
@@ -71,7 +71,7 @@ def add_days(world: World, first: int, count: int) -> None:
 def score_day(world: World, day: int) -> float:
     start = time.perf_counter()
     first = FIRST + timedelta(days=day)
-    score(world.run(), scope=Scope(first, first + timedelta(days=1)))
+    score_windows(world.run(), scope=Scope(first, first + timedelta(days=1)))
     return time.perf_counter() - start
 
 
@@ -90,7 +90,7 @@ def measure(spark: SparkSession, days: int) -> tuple[list[float], dict[str, int]
     with tempfile.TemporaryDirectory() as folder:
         world = make_world(spark, Path(folder))
         add_days(world, 0, days)
-        score(world.run(), scope=Scope())
+        score_windows(world.run(), scope=Scope())
         seconds = []
         for extra in range(ROUNDS):
             add_days(world, days + extra, 1)
@@ -107,7 +107,7 @@ def live(spark: SparkSession, runs: int) -> None:
             add_days(world, day, 1)
             seconds = score_day(world, day)
             if (day + 1) % max(runs // 8, 1) == 0:
-                files = [str(read_detail(spark, world.gold(name))["numFiles"]) for name in TABLES]
+                files = [str(read_detail(world.gold(name))["numFiles"]) for name in TABLES]
                 print(f"| {day + 1} | {seconds:.1f} | " + " | ".join(files) + " |", flush=True)
 
 

@@ -72,7 +72,7 @@ def adapter(model_path: Path, features: DataFrame, *, folder: Path, spoiled: flo
     contract = build_contract(model_path, inputs, positive_class=1, table="features")
     target = folder / f"{model_path.name}_{spoiled}"
     target.mkdir()
-    path = prepare_adapter(model_path, contract=contract, positive_class=1, folder=target)
+    path = prepare_adapter(model_path, digest=str(model_path), contract=contract, positive_class=1, folder=target)
     scored = with_predictions(rows, udf=build_udf(features.sparkSession, path), contract=contract)
     return scored.select("id", F.col(PROBABILITY).alias("probability"), F.col(ISSUE).alias("issue"))
 

@@ -31,9 +31,9 @@ from sklearn.linear_model import LogisticRegression
 
 from brierlake.config import Config, SessionConfig
 from brierlake.configfile import read_config
-from brierlake.jobs.run import start_run
-from brierlake.jobs.score import Asked, score
 from brierlake.lakehouse.windows import Scope
+from brierlake.run.context import start_run
+from brierlake.scoring.score_run import ScoreOptions, score_windows
 from brierlake.session import start_session
 from tests.benchmarks.measure import in_turn, machine, ratios, spread
 
@@ -128,7 +128,9 @@ def config_of(folder: Path, kind: str) -> Config:
 
 
 def run_ours(spark: SparkSession, config: Config, *, is_forced: bool = True) -> None:
-    score(start_run(spark, config, say=lambda _: None), scope=Scope(), asked=Asked(is_forced=is_forced))
+    score_windows(
+        start_run(spark, config, say=lambda _: None), scope=Scope(), options=ScoreOptions(is_forced=is_forced)
+    )
 
 
 def compare(spark: SparkSession, folder: Path, kind: str, *, rounds: int) -> str:

@@ -11,11 +11,11 @@ from brierlake.brier import (
     compute_cells,
     compute_cluster_sums,
     compute_metrics,
+    compute_records,
     corp_blocks,
     diagnostics,
     display_bins,
     jensen_shannon_divergence,
-    judge_cells,
     merge_cells,
     merge_cluster_sums,
     metrics_schema,
@@ -142,7 +142,7 @@ def test_few_keys_on_the_driver_give_the_same_rows(cells: DataFrame) -> None:
     flagged = flagged.withColumns({"has_bands": F.coalesce("has_bands", F.lit(False)), "clusters": F.lit(None)})
     schema = metrics_schema(flagged.schema, by=BY)
     there = {(row.day, row.version): row.asDict(recursive=True) for row in compute_metrics(flagged, by=BY).collect()}
-    here = {(row["day"], row["version"]): row for row in judge_cells(flagged.toArrow(), by=BY)}
+    here = {(row["day"], row["version"]): row for row in compute_records(flagged.toArrow(), by=BY)}
     assert there.keys() == here.keys()
     for key, record in here.items():
         assert list(record) == schema.fieldNames()
@@ -162,7 +162,7 @@ def test_clustered_errors_are_those_of_numpy(spark: SparkSession) -> None:
     rows = spark.createDataFrame(frame).withColumn("outcome", F.nanvl("outcome", F.lit(None)).cast("int")).cache()
     by_half = compute_cluster_sums(rows, by=["half"], cluster="game", value=squared_error())
     sums = merge_cluster_sums(by_half.drop("half"), by=[]).first().asDict()
-    metrics = judge_cells(
+    metrics = compute_records(
         compute_cells(rows, by=[])
         .withColumns({n: F.lit(sums[n]) for n in sums if n.startswith(("c", "sum_"))} | {"half": F.lit(1)})
         .toArrow(),

@@ -14,7 +14,8 @@ from sklearn.linear_model import LogisticRegression
 from tests.browser.chromium import CHROMIUM, NO_CHROMIUM, open_browser
 
 from brierlake.config import MlflowConfig, ModelConfig
-from brierlake.registry import connect, fetch_model, log_brier, resolve_model
+from brierlake.registry import connect, fetch_model, resolve_model
+from brierlake.training import log_brier
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "registry"))
 from mlflow_server import Server, running_server

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 from tests.browser.chromium import CHROMIUM, NO_CHROMIUM, open_browser
-from tests.report.pages import NOW, make_rows, make_tables
+from tests.page.pages import NOW, make_rows, make_tables
 
 from brierlake.config import MlflowConfig
+from brierlake.page import render_page
 from brierlake.registry import Result, Source, connect, log_result, tag_version
-from brierlake.report import render_page
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "registry"))
 from mlflow_server import Server, running_server

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 from tests.browser.chromium import CHROMIUM, NO_CHROMIUM, open_browser
-from tests.report.pages import NOW, make_rows, make_tables
+from tests.page.pages import NOW, make_rows, make_tables
 
-from brierlake.report import render_page
-from brierlake.report.page import SECTIONS
+from brierlake.page import render_page
+from brierlake.page.document import SECTIONS
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)]
 

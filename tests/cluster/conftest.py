@@ -10,10 +10,10 @@ import pytest
 from pyspark.sql import SparkSession
 
 from brierlake.configfile import read_config
-from brierlake.jobs.run import start_run
-from brierlake.jobs.score import score
 from brierlake.lakehouse.windows import Scope
+from brierlake.run.context import start_run
 from brierlake.schemas import CELLS, METRICS, RELIABILITY
+from brierlake.scoring.score_run import score_windows
 from tests.cluster.processes import ROOT, clean_environment, make_bare_python
 from tests.conftest import forget_mlflow
 from tests.world import PER_DAY, labels_of, log_version, make_rows
@@ -84,7 +84,7 @@ def flights(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Fl
         for name, value in made.variables.items():
             patch.setenv(name, value)
         config = read_config(ROOT / "conf" / "cluster.yml", overrides=["lakehouse.gold=local"])
-        score(start_run(spark, config, say=lambda _: None), scope=Scope())
+        score_windows(start_run(spark, config, say=lambda _: None), scope=Scope())
     forget_mlflow()
     return made
 

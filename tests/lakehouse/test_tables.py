@@ -9,8 +9,8 @@ from pyspark.sql import types as T
 
 from brierlake.config import LakehouseConfig
 from brierlake.errors import StorageError
-from brierlake.lakehouse.ledger import append_records
 from brierlake.lakehouse.tables import Table, create_table, is_there, locate_table, pin_table, read_table
+from brierlake.run.ledger import append_records
 from brierlake.schemas import CANDIDATES, CELLS, METRICS, RELIABILITY, RUNS, TableSpec, column, predictions_spec
 
 KEY = T.StructType([column("id", T.LongType(), "key")])
@@ -18,19 +18,19 @@ SPEC = predictions_spec(key=KEY, event_at=T.TimestampType(), carried=T.StructTyp
 
 
 @pytest.fixture
-def table(tmp_path: Path) -> Table:
-    return locate_table(LakehouseConfig(root=str(tmp_path)), layer="gold", name="predictions")
+def table(spark: SparkSession, tmp_path: Path) -> Table:
+    return locate_table(spark, LakehouseConfig(root=str(tmp_path)), layer="gold", name="predictions")
 
 
-def test_names_in_a_catalog_are_quoted() -> None:
-    table = locate_table(LakehouseConfig(catalog="main"), layer="gold", name="p")
+def test_names_in_a_catalog_are_quoted(spark: SparkSession) -> None:
+    table = locate_table(spark, LakehouseConfig(catalog="main"), layer="gold", name="p")
     assert (table.name, table.sql, table.path) == ("main.gold.p", "`main`.`gold`.`p`", None)
 
 
 def test_a_table_is_created_with_comments_layout_and_owner(spark: SparkSession, table: Table) -> None:
-    create_table(spark, table, SPEC, job="j")
-    create_table(spark, table, SPEC, job="j")
-    schema = read_table(spark, table).schema
+    create_table(table, SPEC, job="j")
+    create_table(table, SPEC, job="j")
+    schema = read_table(table).schema
     assert schema["probability"].metadata["comment"].startswith("P(positive class)")
     detail = spark.sql(f"DESCRIBE DETAIL {table.sql}").collect()[0]
     assert detail["partitionColumns"] == ["window_start"]
@@ -41,8 +41,8 @@ def test_records_of_one_run_share_a_file(spark: SparkSession, table: Table) -> N
     same = {"run_id": "r", "job": "j", "looked_at": datetime(2024, 1, 1, tzinfo=UTC), "model_name": "m"}
     flags = {"is_eligible": True, "is_selected": False, "is_tied": False}
     records = [{**same, **flags, "rank": each, "model_version": each} for each in range(1, 9)]
-    append_records(spark, table, CANDIDATES, records)
-    written = read_table(spark, table)
+    append_records(table, CANDIDATES, records)
+    written = read_table(table)
     assert sorted(row["rank"] for row in written.collect()) == list(range(1, 9))
     assert len(written.inputFiles()) == 1
 
@@ -55,11 +55,11 @@ def test_a_table_whose_maker_was_killed_is_made_all_the_same(
     log.mkdir(parents=True)
     for name in left:
         (log / name).write_text("{", encoding="utf-8")
-    assert not is_there(spark, table)
-    create_table(spark, table, SPEC, job="j")
+    assert not is_there(table)
+    create_table(table, SPEC, job="j")
     detail = spark.sql(f"DESCRIBE DETAIL {table.sql}").collect()[0]
     assert (detail["partitionColumns"], detail["properties"]["brierlake.job"]) == (["window_start"], "j")
-    assert read_table(spark, table).schema["probability"].metadata["comment"].startswith("P(positive class)")
+    assert read_table(table).schema["probability"].metadata["comment"].startswith("P(positive class)")
     with pytest.raises(Exception, match="DELTA_VIOLATE_CONSTRAINT_WITH_VALUES"):
         spark.sql(
             f"INSERT INTO {table.sql} SELECT 1L, NULL, NULL, 1.5D, NULL, 'm', 1, 'r', 'run', 0L, current_timestamp()"
@@ -73,7 +73,7 @@ def test_a_table_whose_maker_was_killed_is_made_all_the_same(
 def test_the_predictions_refuse_what_is_no_probability(
     spark: SparkSession, table: Table, probability: str, issue: str
 ) -> None:
-    create_table(spark, table, SPEC, job="j")
+    create_table(table, SPEC, job="j")
     values = f"1L, NULL, NULL, {probability}, {issue}, 'm', 1, 'r', 'run', 0L, current_timestamp()"
     with pytest.raises(Exception, match="DELTA_VIOLATE_CONSTRAINT_WITH_VALUES"):
         spark.sql(f"INSERT INTO {table.sql} SELECT {values}")
@@ -81,32 +81,32 @@ def test_the_predictions_refuse_what_is_no_probability(
 
 def test_another_shape_is_told_column_by_column(spark: SparkSession, table: Table) -> None:
     spec = TableSpec(T.StructType([column("id", T.StringType(), ""), column("more", T.LongType(), "")]), key=("id",))
-    create_table(spark, table, spec)
+    create_table(table, spec)
     with pytest.raises(
         StorageError,
         match=r"column probability \(double\) is missing.*more \(bigint\) is not ours.*id is string, not bigint",
     ):
-        create_table(spark, table, SPEC)
+        create_table(table, SPEC)
 
 
 def test_a_newer_format_is_refused(spark: SparkSession, table: Table) -> None:
-    create_table(spark, table, SPEC)
+    create_table(table, SPEC)
     spark.sql(f"ALTER TABLE {table.sql} SET TBLPROPERTIES ('brierlake.format' = '99')")
     with pytest.raises(StorageError, match="is of format 99, and this brierlake knows formats up to 2"):
-        create_table(spark, table, SPEC)
+        create_table(table, SPEC)
 
 
 def test_files_in_the_way_are_left_alone(spark: SparkSession, table: Table) -> None:
     spark.range(1).write.parquet(str(table.path))
     with pytest.raises(StorageError, match="aren't a Delta table; nothing was written"):
-        create_table(spark, table, SPEC)
+        create_table(table, SPEC)
     with pytest.raises(StorageError, match="isn't a Delta table. Check features.table"):
-        pin_table(spark, table, setting="features.table")
+        pin_table(table, setting="features.table")
 
 
 def test_a_table_that_is_not_there_is_named(spark: SparkSession, table: Table) -> None:
     with pytest.raises(StorageError, match="There is no table at .*/gold/predictions. Check labels.table"):
-        pin_table(spark, table, setting="labels.table")
+        pin_table(table, setting="labels.table")
 
 
 @pytest.mark.parametrize("spec", [CANDIDATES, CELLS, METRICS, RELIABILITY, RUNS, SPEC])
@@ -117,4 +117,4 @@ def test_every_column_has_a_comment_and_every_key_is_a_column(spec: TableSpec) -
 
 def test_a_place_that_cannot_be_looked_at_is_no_absent_table(spark: SparkSession) -> None:
     with pytest.raises(StorageError, match=r"nowhere://lake/t"):
-        is_there(spark, Table("nowhere://lake/t", "delta.`nowhere://lake/t`", "nowhere://lake/t"))
+        is_there(Table("nowhere://lake/t", "delta.`nowhere://lake/t`", "nowhere://lake/t", spark))

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 ROOT = Path(__file__).parents[2]
 ROWS = sorted(file.stem for file in Path(__file__).parent.glob("*.txt"))
 PLATFORM = ("pyspark", "delta-spark", "mlflow", "scikit-learn", "packaging")  # and what these need
-_REGISTRY = [f"tests/registry/test_registry_{name}.py" for name in ("metric", "routes")]
+_REGISTRY = [f"tests/registry/test_{name}.py" for name in ("values", "resolution")]
 SMALL = ["tests/matrix", "tests/test_session.py", *_REGISTRY]
 TOOLS = ("pytest", "pytest-randomly", "pytest-xdist")
 _SETTINGS = {"OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg"}

@@ -95,7 +95,9 @@ def predictions_of(spark: SparkSession, tmp_path: Path) -> Callable[..., pd.Data
         contract = build_contract(
             model_path, features.schema, features=columns, positive_class=positive_class, table="features"
         )
-        adapter = prepare_adapter(model_path, contract=contract, positive_class=positive_class, folder=tmp_path)
+        adapter = prepare_adapter(
+            model_path, digest=str(model_path), contract=contract, positive_class=positive_class, folder=tmp_path
+        )
         scored = with_predictions(features, udf=build_udf(spark, adapter), contract=contract)
         return spoken(scored).toPandas().sort_values("id", ignore_index=True)
 
@@ -111,7 +113,9 @@ def adapter_of(tmp_path: Path) -> Callable[..., Adapter]:
     ) -> Adapter:
         schema = spark_schema(inputs)
         contract = build_contract(model_path, schema, features=columns, positive_class=positive_class, table="features")
-        path = prepare_adapter(model_path, contract=contract, positive_class=positive_class, folder=tmp_path)
+        path = prepare_adapter(
+            model_path, digest=str(model_path), contract=contract, positive_class=positive_class, folder=tmp_path
+        )
         adapter: Adapter = mlflow.pyfunc.load_model(str(path)).get_raw_model()
         return adapter
 

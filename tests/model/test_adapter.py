@@ -14,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from brierlake.model import Contract, prepare_adapter
 from brierlake.model.adapter import Adapter
 from brierlake.model.flavors import Source
+from brierlake.registry.files import compute_digest
 
 SEEN: list[Any] = []
 
@@ -118,7 +119,7 @@ def test_a_model_that_changes_its_input_in_place_is_tried_again_with_the_rows_as
 @pytest.fixture
 def prepared(logistic: Path, tmp_path: Path) -> Path:
     contract = Contract(("a", "b", "c"), ("float64",) * 3, (), "columns")
-    return prepare_adapter(logistic, contract=contract, positive_class=1, folder=tmp_path)
+    return prepare_adapter(logistic, digest=str(logistic), contract=contract, positive_class=1, folder=tmp_path)
 
 
 def test_the_adapter_brings_its_code_and_holds_no_pickle_of_ours(prepared: Path) -> None:
@@ -156,7 +157,8 @@ def test_the_same_content_is_loaded_once_a_process(save_python: Callable[..., Pa
     def load(*, positive_class: int, name: str) -> Adapter:
         folder = tmp_path / name
         folder.mkdir()
-        prepared = prepare_adapter(path, contract=contract, positive_class=positive_class, folder=folder)
+        digest = compute_digest(path)
+        prepared = prepare_adapter(path, digest=digest, contract=contract, positive_class=positive_class, folder=folder)
         adapter: Adapter = mlflow.pyfunc.load_model(str(prepared)).get_raw_model()
         return adapter
 
@@ -171,7 +173,7 @@ def test_the_same_content_is_loaded_once_a_process(save_python: Callable[..., Pa
 def test_preparing_again_replaces_what_was_there(logistic: Path, tmp_path: Path) -> None:
     for features in (("a", "b", "c"), ("c", "b", "a")):
         contract = Contract(features, ("float64",) * 3, (), "columns")
-        path = prepare_adapter(logistic, contract=contract, positive_class=1, folder=tmp_path)
+        path = prepare_adapter(logistic, digest=str(logistic), contract=contract, positive_class=1, folder=tmp_path)
     loaded = mlflow.pyfunc.load_model(str(path)).get_raw_model()
     assert loaded.features == ["c", "b", "a"]
     assert sorted(each.name for each in tmp_path.iterdir()) == ["adapter", "model"]

@@ -77,7 +77,7 @@ def picky(save_python: Callable[..., Path]) -> Path:
 def test_the_driver_finds_the_words_again(spark: SparkSession, picky: Path, tmp_path: Path) -> None:
     features: DataFrame = spark.createDataFrame(pd.DataFrame({"id": range(4), "a": [0.1, 2.0, 0.3, 3.0]}))
     contract = build_contract(picky, features.schema, positive_class=1, table="features")
-    adapter = prepare_adapter(picky, contract=contract, positive_class=1, folder=tmp_path)
+    adapter = prepare_adapter(picky, digest=str(picky), contract=contract, positive_class=1, folder=tmp_path)
     said = "the model raises LookupError: nothing is known of this team"
     rows = select_inputs(features.orderBy("id"), contract=contract, beside=[F.col("id")]).toPandas()
     assert rows.columns.tolist() == ["a", "id"]

@@ -15,7 +15,7 @@ from brierlake.model import (
     read_environment,
     validate_environment,
 )
-from brierlake.model.environment import _is_met
+from brierlake.model.environment import meets
 
 NUMPY = version("numpy")
 PYTHON = ".".join(platform.python_version().split(".")[:2])
@@ -99,7 +99,7 @@ def test_a_model_without_requirements_asks_for_nothing(tmp_path: Path) -> None:
     ],
 )
 def test_versions_are_compared_without_their_build(line: str, installed: str | None, is_met: bool) -> None:  # noqa: FBT001
-    assert _is_met(Requirement(line), installed) is is_met
+    assert meets(Requirement(line), installed) is is_met
 
 
 DIFFERENT = Differences((Difference("numpy", "<1", "2.0", "2.1"), Difference("lightgbm", "", None, None)), ("a line",))

@@ -181,7 +181,7 @@ def check(spark: SparkSession, case: Case, model: tuple[Path, Path], folder: Pat
     rows.coalesce(1).write.parquet(str(folder / "table"))  # every column nullable, as in most tables
     features = spark.read.parquet(str(folder / "table")).coalesce(1)
     contract = build_contract(path, features.schema, positive_class=1, table="features")
-    adapter = prepare_adapter(path, contract=contract, positive_class=1, folder=folder)
+    adapter = prepare_adapter(path, digest=str(path), contract=contract, positive_class=1, folder=folder)
     for seen in (on_executors(features, contract, adapter, log), in_sample(features, contract, adapter, log)):
         assert sorted(seen.index.unique()) == [k for k, each in enumerate(expected) if not is_issue(each)]
         for k, value in seen.items():
@@ -211,7 +211,7 @@ def test_many_features_with_nulls_each_have_their_own_bit(spark: SparkSession, k
     features = spark.range(131).select("id", F.lit(TOP).alias("f"), *columns).coalesce(1)
     contract = build_contract(path, features.schema, positive_class=1, table="features")
     assert len(contract.masked) == 130
-    adapter = prepare_adapter(path, contract=contract, positive_class=1, folder=tmp_path)
+    adapter = prepare_adapter(path, digest=str(path), contract=contract, positive_class=1, folder=tmp_path)
     scored = with_predictions(features, udf=build_udf(spark, adapter), contract=contract).select("id", ISSUE)
     issues = scored.toPandas().set_index("id")[ISSUE]
     assert issues[130] is None

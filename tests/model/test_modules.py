@@ -120,7 +120,7 @@ def loading(tmp_path: Path) -> Loading:
         prepared = folder / "adapter"
         if not folder.exists():
             folder.mkdir()
-            prepare_adapter(path, contract=contract, positive_class=1, folder=folder)
+            prepare_adapter(path, digest=str(path), contract=contract, positive_class=1, folder=folder)
         adapter: Adapter = mlflow.pyfunc.load_model(str(prepared)).get_raw_model()
         return adapter
 

@@ -135,7 +135,7 @@ def test_a_single_row_is_read_where_the_model_squeezes_what_it_gives(
 
 def trying(path: Path, folder: Path, *, positive: Any = 1) -> None:
     contract = Contract(tuple(NUMBERS), ("float64",) * 3, (), "columns")
-    adapter = prepare_adapter(path, contract=contract, positive_class=positive, folder=folder)
+    adapter = prepare_adapter(path, digest=str(path), contract=contract, positive_class=positive, folder=folder)
     try_sample(adapter, INPUTS, contract=contract, max_issue_share=1.0, table="features")
 
 

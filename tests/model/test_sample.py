@@ -26,7 +26,7 @@ def trying(tmp_path: Path) -> Trying:
     ) -> SampleResult:
         wanted = types or {str(name): "float64" for name in sample.columns}
         contract = Contract(tuple(wanted), tuple(wanted.values()), (), "columns")
-        adapter = prepare_adapter(path, contract=contract, positive_class=positive, folder=tmp_path)
+        adapter = prepare_adapter(path, digest=str(path), contract=contract, positive_class=positive, folder=tmp_path)
         return try_sample(adapter, sample, contract=contract, max_issue_share=share, table="features")
 
     return tried
@@ -240,7 +240,7 @@ def test_values_outside_are_told_beside_whole_numbers_with_nulls(
 ) -> None:
     path = save_python(lambda rows: rows["x"], None)
     contract = Contract(("n", "x"), ("int64", "float64"), (), "columns", masked=("n",))
-    adapter = prepare_adapter(path, contract=contract, positive_class=1, folder=tmp_path)
+    adapter = prepare_adapter(path, digest=str(path), contract=contract, positive_class=1, folder=tmp_path)
     sample = pd.DataFrame({"n": [1.0, None, 3.0], "x": [3.5, 0.5, 0.25]})
     with pytest.raises(ContractError, match=r"1 of 3 sampled rows get a value outside \[0, 1\] \(from 3.5 to 3.5\)"):
         try_sample(adapter, sample, contract=contract, max_issue_share=1.0, table="features")

@@ -171,7 +171,7 @@ def scored(features: DataFrame, path: Path, folder: Path) -> DataFrame:
 
 def scored_as_they_are(features: DataFrame, path: Path, folder: Path) -> DataFrame:
     contract = build_contract(path, features.schema, positive_class=1, table="features")
-    adapter = prepare_adapter(path, contract=contract, positive_class=1, folder=folder)
+    adapter = prepare_adapter(path, digest=str(path), contract=contract, positive_class=1, folder=folder)
     return with_predictions(features, udf=build_udf(features.sparkSession, adapter), contract=contract)
 
 
@@ -216,7 +216,7 @@ def test_the_model_is_loaded_once_a_python_worker_with_one_thread(
     marker = Loads()
     path = save_python(predict, data[NUMBERS])
     contract = build_contract(path, features.schema, positive_class=1, table="features")
-    adapter = prepare_adapter(path, contract=contract, positive_class=1, folder=tmp_path)
+    adapter = prepare_adapter(path, digest=str(path), contract=contract, positive_class=1, folder=tmp_path)
     udf = build_udf(features.sparkSession, adapter)
     log.unlink(missing_ok=True)
     for _ in range(3):
@@ -231,7 +231,7 @@ def test_the_model_is_loaded_once_a_python_worker_with_one_thread(
 
 def test_a_sample_of_the_inputs_is_what_executors_see(features: DataFrame, logistic: Path, tmp_path: Path) -> None:
     contract = build_contract(logistic, features.schema, positive_class=1, table="features")
-    adapter = prepare_adapter(logistic, contract=contract, positive_class=1, folder=tmp_path)
+    adapter = prepare_adapter(logistic, digest=str(logistic), contract=contract, positive_class=1, folder=tmp_path)
     inputs = select_inputs(features.orderBy("id"), contract=contract)
     assert inputs.columns == NUMBERS
     result = try_sample(adapter, inputs.limit(50).toPandas(), contract=contract, max_issue_share=0.1, table="features")

@@ -19,8 +19,8 @@ from pyspark.sql import SparkSession
 
 from brierlake.config import Config, MlflowConfig, SessionConfig
 from brierlake.configfile import read_config
-from brierlake.jobs.score import score
 from brierlake.lakehouse.windows import Scope
+from brierlake.scoring.score_run import score_windows
 from brierlake.session import start_session
 from tests.world import World, lay_out, log_versions, make_rows
 
@@ -59,7 +59,7 @@ def main() -> None:
         log_versions(folder / "store")
         world = lay_out(spark, folder / "store", folder)
         shutil.copytree(folder / "store" / "artifacts", folder / "artifacts")
-        score(World(spark=spark, folder=folder, config=config_in(folder), rows=world.rows).run(), scope=Scope())
+        score_windows(World(spark=spark, folder=folder, config=config_in(folder), rows=world.rows).run(), scope=Scope())
         (folder / "made_in").write_text(str(folder / "store"), encoding="utf-8")
         shutil.rmtree(folder / "store")
         with tarfile.open(target, "w:xz") as archive:

@@ -12,10 +12,10 @@ from pyspark.sql import functions as F
 
 from brierlake.cli import main
 from brierlake.errors import StorageError
-from brierlake.jobs.growing import find_growths
-from brierlake.jobs.plan import make_plan
-from brierlake.jobs.score import score
 from brierlake.lakehouse.windows import Scope
+from brierlake.scoring.growths import find_growths
+from brierlake.scoring.planning import make_plan
+from brierlake.scoring.score_run import score_windows
 from tests.odd.former import read_former_world
 from tests.odd.helpers import overwrite
 from tests.world import PER_DAY, World, labels_of
@@ -35,21 +35,21 @@ def history(world: World) -> int:
 
 def test_a_key_that_becomes_wider_widens_the_predictions_and_keeps_their_history(world: World) -> None:
     overwrite(world, "games", "CAST(id AS INT) AS id, at, x1, x2, team")
-    score(world.run(), scope=ALL)
+    score_windows(world.run(), scope=ALL)
     before = history(world)
     overwrite(world, "games", "CAST(id AS BIGINT) AS id, at, x1, x2, team")
     world.sql(f"UPDATE {world.silver('games').sql} SET id = 9007199254740993 WHERE id = 0")
     said: list[str] = []
     run = world.run()
     object.__setattr__(run, "say", said.append)
-    assert score(run, scope=Scope(date(2024, 1, 30), date(2024, 1, 31))).status == "published"
+    assert score_windows(run, scope=Scope(date(2024, 1, 30), date(2024, 1, 31))).status == "published"
     assert any("column id becomes bigint" in each for each in said)
     table = world.spark.read.table(world.gold("predictions").sql)
     assert dict(table.dtypes)["id"] == "bigint"
     assert table.where("id = 9007199254740993").count() == 1
     assert table.count() == len(world.rows)
     assert history(world) > before + 1
-    assert score(world.run(), scope=ALL).status in ("published", "diagnosed", "unchanged")
+    assert score_windows(world.run(), scope=ALL).status in ("published", "diagnosed", "unchanged")
 
 
 def test_a_column_carried_anew_is_added_and_one_carried_no_more_stays(published: World) -> None:
@@ -57,21 +57,21 @@ def test_a_column_carried_anew_is_added_and_one_carried_no_more_stays(published:
     planned = find_changes(wider)
     assert planned == {published.gold("predictions").name: "column x2 (double) is added"}
     own = with_own_registry(wider)
-    assert score(own.run(), scope=Scope(date(2024, 2, 2))).status == "published"
+    assert score_windows(own.run(), scope=Scope(date(2024, 2, 2))).status == "published"
     found = published.read("predictions").set_index("id").sort_index()
     assert found["x2"].notna().sum() == PER_DAY
     assert found.loc[3 * PER_DAY :, "x2"].tolist() == published.rows["x2"][3 * PER_DAY :].tolist()
-    assert score(own.run(), scope=ALL).status == "published"
+    assert score_windows(own.run(), scope=ALL).status == "published"
     narrower = with_own_registry(with_features(published, carry=(), columns=()))
     narrower = narrower.with_config(diagnostics=narrower.config.diagnostics.model_copy(update={"slices": ()}))
-    assert score(narrower.run(), scope=ALL).status == "published"
+    assert score_windows(narrower.run(), scope=ALL).status == "published"
     assert published.read("predictions")[["team", "x2"]].isna().all().all()
-    assert score(narrower.run(), scope=ALL).status == "unchanged"
+    assert score_windows(narrower.run(), scope=ALL).status == "unchanged"
 
 
 def find_changes(world: World) -> dict[str, str]:
     plan = make_plan(world.run(), scope=ALL, is_forced=False, is_empty_allowed=False)
-    return find_growths(world.run(), plan)
+    return find_growths(world.run().lake, plan, job=world.config.job)
 
 
 def with_own_registry(world: World) -> World:
@@ -100,20 +100,20 @@ def test_tables_of_the_first_format_go_on(former: World) -> None:
     before = former.read("predictions").sort_values("id", ignore_index=True)
     months = former.read("brier_metrics").query("grain == 'month' and role == 'champion'")
     brier = months[months["slice_key"].isna() & months["model_name"].isna()].set_index("window_start")["brier"]
-    first = score(former.run(), scope=ALL)
-    assert (first.status, first.checked) == ("diagnosed", None)
+    first = score_windows(former.run(), scope=ALL)
+    assert (first.status, first.prepared) == ("diagnosed", None)
     assert dict(first.diagnosis.reasons) == {"settings changed": 4}  # type: ignore[union-attr]
     pd.testing.assert_frame_equal(former.read("predictions").sort_values("id", ignore_index=True), before)
     again = former.read("brier_metrics").query("grain == 'month' and role == 'champion'")
     again = again[again["slice_key"].isna() & again["model_name"].isna()].set_index("window_start")["brier"]
     pd.testing.assert_series_equal(again.sort_index(), brier.sort_index(), rtol=1e-12)
-    assert score(former.run(), scope=ALL).status == "unchanged"
+    assert score_windows(former.run(), scope=ALL).status == "unchanged"
 
     former.append(labels_of(former.rows[3 * PER_DAY :]), "results")
-    late = score(former.run(), scope=ALL)
+    late = score_windows(former.run(), scope=ALL)
     assert (late.status, late.diagnosis.windows) == ("diagnosed", (date(2024, 2, 2),))  # type: ignore[union-attr]
     former.sql(f"UPDATE {former.silver('games').sql} SET x1 = 0 WHERE id = 0")
-    assert score(former.run(), scope=ALL).plan.stale == (date(2024, 1, 30),)
+    assert score_windows(former.run(), scope=ALL).plan.stale == (date(2024, 1, 30),)
     table = former.spark.read.table(former.gold("predictions").sql)
     assert table.count() == len(former.rows)
     assert table.where(F.col("window_start") == F.lit("2024-01-31").cast("date")).select("run_id").distinct().count()

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from brierlake import installed
 from brierlake.errors import ContractError
-from brierlake.jobs import run as run_room
-from brierlake.jobs.plan import make_plan
-from brierlake.jobs.score import score
 from brierlake.lakehouse.windows import Scope
+from brierlake.scoring.planning import make_plan
+from brierlake.scoring.score_run import score_windows
 from tests.odd.helpers import recast
 from tests.world import PER_DAY, World
 
@@ -39,17 +39,17 @@ def test_keys_of_every_type_find_their_labels(world: World, key: str) -> None:
     recast(world, "results", f"{key} AS id, y, known_at")
     highest = float(world.rows["x1"].max())
     world.sql(f"UPDATE {world.silver('games').sql} SET x1 = NULL WHERE x1 >= {highest - 1e-9}")
-    scored = score(world.run(), scope=ALL)
+    scored = score_windows(world.run(), scope=ALL)
     assert scored.diagnosis is not None
     assert scored.diagnosis.total["n_rows"] == len(world.rows)
     assert scored.diagnosis.total["n_labelled"] in (3 * PER_DAY, 3 * PER_DAY - 1)
-    assert score(world.run(), scope=ALL).status == "unchanged"
+    assert score_windows(world.run(), scope=ALL).status == "unchanged"
 
 
 def test_a_boolean_among_several_keys_works(world: World) -> None:
     recast(world, "games", "id > 99 AS `ist_groß`, id, at, x1, x2, team")
     recast(world, "results", "id > 99 AS `ist_groß`, id, y, known_at")
-    diagnosis = score(with_features(world, key=("ist_groß", "id")).run(), scope=ALL).diagnosis
+    diagnosis = score_windows(with_features(world, key=("ist_groß", "id")).run(), scope=ALL).diagnosis
     assert diagnosis is not None
     assert diagnosis.total["n_labelled"] == 3 * PER_DAY
 
@@ -74,11 +74,11 @@ def test_the_time_may_be_a_part_of_the_key_and_carried_too(
     world = with_features(world, key=key, event_at="event_at", carry=carry)
     slices = ("team",) if carry else ()
     world = world.with_config(diagnostics=world.config.diagnostics.model_copy(update={"slices": slices}))
-    diagnosis = score(world.run(), scope=ALL).diagnosis
+    diagnosis = score_windows(world.run(), scope=ALL).diagnosis
     assert diagnosis is not None
     assert diagnosis.total["n_labelled"] == 3 * PER_DAY
     assert world.read("predictions").columns.tolist().count("event_at") == 1
-    assert score(world.run(), scope=ALL).status == "unchanged"
+    assert score_windows(world.run(), scope=ALL).status == "unchanged"
 
 
 def test_what_is_not_installed_as_a_package_is_said_so_in_the_ledger(
@@ -91,7 +91,7 @@ def test_what_is_not_installed_as_a_package_is_said_so_in_the_ledger(
             raise importlib.metadata.PackageNotFoundError(name)
         return real(name)
 
-    monkeypatch.setattr(run_room, "version", on_a_platform)
-    assert score(world.run(), scope=ALL).status == "published"
+    monkeypatch.setattr(installed, "version", on_a_platform)
+    assert score_windows(world.run(), scope=ALL).status == "published"
     libraries = dict(world.read("runs")["libraries"].iloc[0])
     assert libraries["delta-spark"] == libraries["pyspark"] == "not installed as a package"

@@ -12,12 +12,12 @@ from click.testing import CliRunner
 from sklearn.metrics import brier_score_loss
 
 from brierlake.cli import main
+from brierlake.commands import plan as plan_room
 from brierlake.config import DiagnosticsConfig, LabelsConfig, ReferenceWindow
+from brierlake.diagnosis.diagnose_run import Diagnosis, diagnose_and_record
 from brierlake.errors import BrierlakeError, ContractError
-from brierlake.jobs.commands import run_plan
-from brierlake.jobs.diagnose import Diagnosis, diagnose
-from brierlake.jobs.score import score
 from brierlake.lakehouse.windows import Scope
+from brierlake.scoring.score_run import score_windows
 from tests.odd.helpers import overwrite, recast, vacuum_at_once
 from tests.world import DAYS, PER_DAY, World, labels_of, probability_of
 
@@ -28,8 +28,7 @@ LAST = date(2024, 2, 2)
 
 
 def plan(world: World) -> dict[str, Any]:
-    asked = {"start": None, "end": None, "is_incremental": False, "is_empty_allowed": False}
-    return run_plan(world.config, **asked, say=lambda _: None, is_debug=False).model_dump(mode="json")
+    return plan_room.plan(world.config, spark=world.spark, say=lambda _: None).model_dump(mode="json")
 
 
 def rewrite(world: World, select: str) -> None:
@@ -45,7 +44,7 @@ def refused_before_anything(world: World) -> str:
     with pytest.raises(ContractError) as planned:
         plan(world)
     with pytest.raises(ContractError) as scored:
-        score(world.run(), scope=ALL)
+        score_windows(world.run(), scope=ALL)
     assert str(planned.value) == str(scored.value)
     assert not (world.folder / "lake" / "gold" / "predictions").exists()
     return str(scored.value)
@@ -80,13 +79,13 @@ def test_yes_and_no_where_yaml_made_booleans_are_refused_with_the_setting_to_wri
     said = refused_before_anything(world.with_config(labels=LabelsConfig(table="results", outcome="y", positive=True)))
     assert 'positive: "Yes"` with `negative: ["No"]' in said
     text = LabelsConfig(table="results", outcome="y", known_at="known_at", positive="Yes", negative=("No",))
-    assert score(world.with_config(labels=text).run(), scope=ALL).diagnosis.total["n_labelled"] == 3 * PER_DAY  # type: ignore[union-attr]
+    assert score_windows(world.with_config(labels=text).run(), scope=ALL).diagnosis.total["n_labelled"] == 3 * PER_DAY  # type: ignore[union-attr]
 
 
 def test_a_class_of_keys_that_nobody_scores_harms_nobody(world: World) -> None:
     strange = labels_of(world.rows[:1]).assign(id=np.int64(99_999), y=np.int32(5))
     world.append(strange, "results")
-    assert score(world.run(), scope=ALL).status == "published"
+    assert score_windows(world.run(), scope=ALL).status == "published"
 
 
 @pytest.mark.parametrize(
@@ -108,7 +107,7 @@ def test_outcomes_and_keys_of_every_fitting_type_count_exactly(
 ) -> None:
     recast(world, "results", select)
     asked = LabelsConfig(table="results", outcome="y", known_at="known_at", **labels)
-    diagnosis = score(world.with_config(labels=asked).run(), scope=ALL).diagnosis
+    diagnosis = score_windows(world.with_config(labels=asked).run(), scope=ALL).diagnosis
     assert diagnosis is not None
     assert diagnosis.total["n_labelled"] == 3 * PER_DAY
     assert diagnosis.total["brier"] == pytest.approx(expected_brier(world, world.rows[: 3 * PER_DAY]), rel=1e-9)
@@ -116,7 +115,7 @@ def test_outcomes_and_keys_of_every_fitting_type_count_exactly(
 
 def test_a_nan_is_no_outcome_yet(world: World) -> None:
     recast(world, "results", "id, IF(id < 60, CAST('NaN' AS DOUBLE), CAST(y AS DOUBLE)) AS y, known_at")
-    diagnosis = score(world.run(), scope=ALL).diagnosis
+    diagnosis = score_windows(world.run(), scope=ALL).diagnosis
     assert diagnosis is not None
     assert diagnosis.total["n_labelled"] == 2 * PER_DAY
 
@@ -126,24 +125,24 @@ def test_an_outcome_that_is_taken_back_is_unknown_again(published: World) -> Non
     published.sql(f"INSERT INTO {table} VALUES (5, NULL, TIMESTAMP'2024-03-01T00:00:00Z')")
     # at the same time as an outcome, a null says nothing
     published.sql(f"INSERT INTO {table} SELECT id, NULL, known_at FROM {table} WHERE id = 6")
-    diagnosis = diagnose(published.run(), scope=ALL)
+    diagnosis = diagnose_and_record(published.run(), scope=ALL)
     assert diagnosis.windows == (date(2024, 1, 30),)
     assert diagnosis.total["n_labelled"] == 3 * PER_DAY - 1
     known = published.rows[: 3 * PER_DAY].drop(index=5)
     assert diagnosis.total["brier"] == pytest.approx(expected_brier(published, known), rel=1e-9)
-    then = diagnose(published.run(), scope=ALL, as_of=datetime(2024, 2, 20, tzinfo=UTC))
+    then = diagnose_and_record(published.run(), scope=ALL, as_of=datetime(2024, 2, 20, tzinfo=UTC))
     assert then.total["n_labelled"] == 3 * PER_DAY
 
 
 @pytest.mark.parametrize("zone", ["Pacific/Auckland", "America/Los_Angeles"])
 def test_a_time_without_zone_is_utc_wherever_the_job_runs(world: World, zone: str) -> None:
     recast(world, "results", "id, y, CAST(to_utc_timestamp(known_at, current_timezone()) AS TIMESTAMP_NTZ) AS known_at")
-    score(world.run(), scope=ALL)
+    score_windows(world.run(), scope=ALL)
     kept = world.spark.conf.get("spark.sql.session.timeZone")
     world.spark.conf.set("spark.sql.session.timeZone", zone)
     try:
         # each is known a day later: by then all of the first day and the first row of the second
-        answer = diagnose(world.run(), scope=ALL, as_of=datetime(2024, 2, 1, tzinfo=UTC))
+        answer = diagnose_and_record(world.run(), scope=ALL, as_of=datetime(2024, 2, 1, tzinfo=UTC))
     finally:
         world.spark.conf.set("spark.sql.session.timeZone", str(kept))
     assert answer.total["n_labelled"] == PER_DAY + 1
@@ -151,12 +150,12 @@ def test_a_time_without_zone_is_utc_wherever_the_job_runs(world: World, zone: st
 
 def test_a_labels_table_made_anew_is_read_anew(published: World) -> None:
     rewrite(published, "id, 1 - y AS y, known_at")
-    diagnosis = diagnose(published.run(), scope=Scope(date(2024, 1, 30), date(2024, 1, 31)))
+    diagnosis = diagnose_and_record(published.run(), scope=Scope(date(2024, 1, 30), date(2024, 1, 31)))
     assert len(diagnosis.windows) == len(DAYS)
     assert dict(diagnosis.reasons) == {"another labels table": 4}
     flipped = published.rows[: 3 * PER_DAY].assign(y=1 - published.rows["y"])
     assert diagnosis.total["brier"] == pytest.approx(expected_brier(published, flipped), rel=1e-9)
-    assert diagnose(published.run(), scope=ALL).windows == ()
+    assert diagnose_and_record(published.run(), scope=ALL).windows == ()
 
 
 @pytest.mark.parametrize("how", ["another schema", "vacuumed", "feed switched off"])
@@ -174,20 +173,20 @@ def test_where_the_change_feed_has_no_answer_all_labels_are_read(published: Worl
     said: list[str] = []
     run = published.run()
     object.__setattr__(run, "say", said.append)
-    diagnosis = diagnose(run, scope=ALL)
+    diagnosis = diagnose_and_record(run, scope=ALL)
     # with another schema Delta may still tell which keys changed
     assert sum("doesn't tell what changed: reading all labels" in each for each in said) == (how != "another schema")
     flipped = published.rows[: 3 * PER_DAY].assign(y=1 - published.rows["y"])
     assert diagnosis.total["brier"] == pytest.approx(expected_brier(published, flipped), rel=1e-9)
-    assert diagnose(published.run(), scope=ALL).windows == ()
+    assert diagnose_and_record(published.run(), scope=ALL).windows == ()
 
 
 def test_a_neighbour_of_what_was_judged_is_not_taken_for_judged(published: World) -> None:
     table = published.silver("results").sql
     published.sql(f"UPDATE {table} SET y = 1 - y WHERE id < {2 * PER_DAY}")  # of 30 and 31 January
-    first = diagnose(published.run(), scope=Scope(date(2024, 1, 30), date(2024, 1, 31)))
+    first = diagnose_and_record(published.run(), scope=Scope(date(2024, 1, 30), date(2024, 1, 31)))
     assert first.windows == (date(2024, 1, 30),)
-    second = diagnose(published.run(), scope=ALL)
+    second = diagnose_and_record(published.run(), scope=ALL)
     assert second.windows == (date(2024, 1, 31),)
     flipped = published.rows[: 3 * PER_DAY].copy()
     flipped.loc[: 2 * PER_DAY - 1, "y"] = 1 - flipped["y"][: 2 * PER_DAY]
@@ -215,10 +214,10 @@ def test_other_settings_are_judged_again_and_the_summary_says_why(
     published: World, section: str, settings: dict[str, Any]
 ) -> None:
     world = published.with_config(**{section: getattr(published.config, section).model_copy(update=settings)})
-    scored = score(world.run(), scope=Scope(LAST))
+    scored = score_windows(world.run(), scope=Scope(LAST))
     assert (scored.status, len(scored.diagnosis.windows)) == ("diagnosed", 4)  # type: ignore[union-attr]
     assert dict(scored.diagnosis.reasons) == {"settings changed": 4}  # type: ignore[union-attr]
-    assert score(world.run(), scope=ALL).status == "unchanged"
+    assert score_windows(world.run(), scope=ALL).status == "unchanged"
     if "slices" not in settings:
         assert n_rows(world, "team") == len(world.rows)
     if "positive" in settings:
@@ -231,15 +230,15 @@ def test_other_settings_are_judged_again_and_the_summary_says_why(
 def test_a_fixed_reference_that_comes_late_gives_its_windows_their_drift(world: World) -> None:
     reference = ReferenceWindow(start=date(2024, 1, 30), end=date(2024, 1, 31))
     world = world.with_config(diagnostics=DiagnosticsConfig(reference=reference))
-    first = score(world.run(), scope=Scope(date(2024, 2, 1))).diagnosis
+    first = score_windows(world.run(), scope=Scope(date(2024, 2, 1))).diagnosis
     assert first is not None
     assert all(row["drift_js"] is None for row in first.figures)
-    score(world.run(), scope=Scope(date(2024, 1, 30), date(2024, 1, 31)))
+    score_windows(world.run(), scope=Scope(date(2024, 1, 30), date(2024, 1, 31)))
     metrics = world.read("brier_metrics").query("grain == 'window' and role == 'champion'")
     drift = metrics[metrics["model_name"].isna()].set_index("window_start")["drift_js"]
     assert drift.notna().all()
     assert drift[date(2024, 1, 30)] == 0
-    assert score(world.run(), scope=Scope(date(2024, 2, 1))).status == "unchanged"
+    assert score_windows(world.run(), scope=Scope(date(2024, 2, 1))).status == "unchanged"
 
 
 def test_the_terminal_says_why_windows_are_diagnosed_again(published: World) -> None:
@@ -256,7 +255,7 @@ def test_decimals_and_whole_numbers_that_a_double_cannot_hold_are_keys_of_their_
     games, results = world.silver("games"), world.silver("results")
     for table in (games, results):
         world.sql(f"UPDATE {table.sql} SET id = id + 9007199254740992")
-    diagnosis: Diagnosis | None = score(world.run(), scope=ALL).diagnosis
+    diagnosis: Diagnosis | None = score_windows(world.run(), scope=ALL).diagnosis
     assert diagnosis is not None
     assert diagnosis.total["n_labelled"] == 3 * PER_DAY
     assert diagnosis.total["brier"] == pytest.approx(expected_brier(world, world.rows[: 3 * PER_DAY]), rel=1e-9)

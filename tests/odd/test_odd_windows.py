@@ -9,11 +9,11 @@ import pytest
 from click.testing import CliRunner
 
 from brierlake.cli import main
+from brierlake.commands.report import report
 from brierlake.errors import ContractError
-from brierlake.jobs.plan import make_plan
-from brierlake.jobs.report import write_report
-from brierlake.jobs.score import Asked, score
 from brierlake.lakehouse.windows import Scope, filter_condition, split_by_month, whole_months
+from brierlake.scoring.planning import make_plan
+from brierlake.scoring.score_run import ScoreOptions, score_windows
 from tests.world import DAYS, PER_DAY, World, labels_of, probability_of
 
 pytestmark = pytest.mark.slow  # several whole runs each
@@ -49,13 +49,13 @@ def test_partitions_generated_in_another_zone_lose_no_row(world: World, by: str)
         world.spark.conf.set("spark.sql.session.timeZone", str(zone))
     features = world.config.features.model_copy(update={"table": "games-made-elsewhere"})
     moved = world.with_config(features=features)
-    first = score(moved.run(), scope=Scope(JAN_31, FEB_1))
+    first = score_windows(moved.run(), scope=Scope(JAN_31, FEB_1))
     assert first.plan.rows == PER_DAY
-    assert score(moved.run(), scope=ALL).status == "published"
+    assert score_windows(moved.run(), scope=ALL).status == "published"
     found = moved.read("predictions").sort_values("id")
     np.testing.assert_allclose(found["probability"], probability_of(moved.rows), rtol=1e-12)
     assert found["window_start"].astype(str).tolist() == np.repeat(DAYS, PER_DAY).tolist()
-    assert score(moved.run(), scope=ALL).status == "unchanged"
+    assert score_windows(moved.run(), scope=ALL).status == "unchanged"
 
 
 def overwrite(world: World, rows: pd.DataFrame) -> None:
@@ -69,17 +69,19 @@ def planned(world: World, scope: Scope) -> tuple[date | None, ...]:
 
 @pytest.mark.parametrize("scope", [ALL, Scope(JAN_31), Scope(is_incremental=True)], ids=["full", "from", "incremental"])
 def test_published_windows_stay_where_the_features_hold_today_only(published: World, scope: Scope) -> None:
-    score(published.run(), scope=Scope(is_incremental=True))
+    score_windows(published.run(), scope=Scope(is_incremental=True))
     before = published.read("predictions").sort_values("id", ignore_index=True)
     overwrite(published, published.rows[3 * PER_DAY :].assign(x1=0.0))
-    for run in (lambda: planned(published, scope), lambda: score(published.run(), scope=scope)):
+    for run in (lambda: planned(published, scope), lambda: score_windows(published.run(), scope=scope)):
         with pytest.raises(ContractError, match=r"published windows? any more \(2024-01-3[01], .*--allow-empty"):
             run()
     pd.testing.assert_frame_equal(published.read("predictions").sort_values("id", ignore_index=True), before)
     # today alone is scored
-    score(published.run(), scope=Scope(date(2024, 2, 2)))
+    score_windows(published.run(), scope=Scope(date(2024, 2, 2)))
     assert len(published.read("predictions")) == len(published.rows)
-    assert score(published.run(), scope=scope, asked=Asked(is_empty_allowed=True)).status == "published"
+    assert (
+        score_windows(published.run(), scope=scope, options=ScoreOptions(is_empty_allowed=True)).status == "published"
+    )
     emptied = len(published.rows) - len(published.read("predictions"))
     assert emptied == (2 * PER_DAY if scope.start else 3 * PER_DAY)
 
@@ -106,18 +108,19 @@ def test_a_far_off_time_is_a_window_like_any_other(world: World, window: Any) ->
         world.sql(f"UPDATE {games} SET at = to_utc_timestamp('{moment}', 'UTC') WHERE id = {place}")
     world.sql(f"UPDATE {games} SET at = TIMESTAMP'+12024-01-01 00:00:00Z' WHERE id = 3")  # no date of Python's
     world = world.with_config(features=world.config.features.model_copy(update={"window": window}))
-    assert score(world.run(), scope=ALL).status == "published"
+    assert score_windows(world.run(), scope=ALL).status == "published"
     rows = world.spark.read.table(world.gold("predictions").sql).where("id < 4").select("id", "window_start").collect()
     found = {row["id"]: row["window_start"] for row in rows}
     wanted = [day if window == "day" else day.replace(day=1) for day in FAR.values()]
     assert [found[each] for each in range(3)] == wanted
     assert found[3] is None
-    assert score(world.run(), scope=ALL).status == "unchanged"
-    last = score(world.run(), scope=Scope(wanted[0]), asked=Asked(is_forced=True))
+    assert score_windows(world.run(), scope=ALL).status == "unchanged"
+    last = score_windows(world.run(), scope=Scope(wanted[0]), options=ScoreOptions(is_forced=True))
     assert last.plan.stale == (wanted[0],)
     world.append(labels_of(world.rows[3 * PER_DAY :]), "results")
-    assert score(world.run(), scope=ALL).status == "diagnosed"
-    assert write_report(world.run(), output=world.folder / "report.html").stat().st_size > 10_000
+    assert score_windows(world.run(), scope=ALL).status == "diagnosed"
+    report(world.config, spark=world.spark, output=str(world.folder / "report.html"))
+    assert (world.folder / "report.html").stat().st_size > 10_000
 
 
 def test_months_end_where_dates_do() -> None:

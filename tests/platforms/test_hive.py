@@ -60,7 +60,7 @@ class Metastore:
     def call(self, job: str, *arguments: str, **conf: str) -> tuple[int, dict[str, Any]]:
         catalog = ("--set", "lakehouse.root=null", "--set", "lakehouse.catalog=spark_catalog")
         done = self.submit(
-            f"jobs/{job}.py", "--config", "conf/cluster.yml", "--json", "--quiet", *catalog, *arguments, **conf
+            "jobs/run.py", job, "--config", "conf/cluster.yml", "--json", "--quiet", *catalog, *arguments, **conf
         )
         return done.returncode, summary_in(done.stdout)
 

@@ -1,4 +1,4 @@
-"""Brier score and calibration, from mergeable cells: Spark counts, numpy judges. No MLflow, no Delta."""
+"""Brier score and calibration, from mergeable cells: Spark counts, numpy computes. No MLflow, no Delta."""
 
 from brierlake.brier.calibration import (
     CumulativeError,
@@ -12,17 +12,11 @@ from brierlake.brier.calibration import (
 )
 from brierlake.brier.cells import compute_cells, compute_values, merge_cells
 from brierlake.brier.clusters import compute_cluster_sums, merge_cluster_sums, squared_error
-from brierlake.brier.comparison import (
-    ClusterSums,
-    Estimate,
-    PairedDifference,
-    cluster_robust_se,
-    paired_difference,
-)
+from brierlake.brier.comparison import PairedDifference, paired_difference
 from brierlake.brier.corp import Corp, consistency_bands, corp_terms
 from brierlake.brier.cox import CoxFit, calibration_in_the_large, cox_fit
 from brierlake.brier.decomposition import (
-    BiasCorrected,
+    BiasCorrection,
     Bins,
     Decomposition,
     correct_bias,
@@ -30,18 +24,19 @@ from brierlake.brier.decomposition import (
     labelled_bins,
 )
 from brierlake.brier.drift import jensen_shannon_divergence, population_stability_index
-from brierlake.brier.keyed import compute_metrics, judge_cells, metrics_schema
+from brierlake.brier.inference import ClusterSums, Estimate, cluster_robust_se
+from brierlake.brier.keyed import compute_metrics, compute_records, metrics_schema
 from brierlake.brier.meaning import FEWEST, count_rarer, events_status, is_meaningful
 from brierlake.brier.metrics import diagnostics, tally_metrics
 from brierlake.brier.murphy import MurphyCurve, murphy_curve
 from brierlake.brier.reliability import ReliabilityRow, corp_blocks, display_bins
-from brierlake.brier.rows import MulticlassBrier, WeightedBrier, multiclass_brier, weighted_brier
 from brierlake.brier.tally import Tally, tally_cells, tally_distinct, tally_rows, tally_values
+from brierlake.brier.weighted import MulticlassBrier, WeightedBrier, multiclass_brier, weighted_brier
 from brierlake.figures import Metrics
 
 __all__ = [
     "FEWEST",
-    "BiasCorrected",
+    "BiasCorrection",
     "Bins",
     "ClusterSums",
     "Corp",
@@ -61,6 +56,7 @@ __all__ = [
     "compute_cells",
     "compute_cluster_sums",
     "compute_metrics",
+    "compute_records",
     "compute_values",
     "consistency_bands",
     "corp_blocks",
@@ -78,7 +74,6 @@ __all__ = [
     "expected_calibration_error",
     "is_meaningful",
     "jensen_shannon_divergence",
-    "judge_cells",
     "kernel_calibration_error",
     "labelled_bins",
     "maximum_calibration_error",

@@ -80,7 +80,7 @@ def decompose(bins: Bins) -> Decomposition | None:
 
 
 @dataclass(frozen=True)
-class BiasCorrected:
+class BiasCorrection:
     """Terms with their small-sample bias taken off; they add up to the same sum. `a` < 1 where a term hit its range."""
 
     reliability: float | None
@@ -91,7 +91,7 @@ class BiasCorrected:
     a: float | None
 
 
-def correct_bias(bins: Bins) -> BiasCorrected:
+def correct_bias(bins: Bins) -> BiasCorrection:
     """Ferro & Fricker 2012 (QJRMS 138:1954), with the clamp `a` as R's SpecsVerification has it.
 
     s = sum over n_k > 1 of n_k o_k (1-o_k) / (n_k-1) / N, t = o(1-o) / (N-1); reliability - a s,
@@ -100,15 +100,15 @@ def correct_bias(bins: Bins) -> BiasCorrected:
     """
     murphy, count = decompose(bins), int(bins.n.sum())
     if murphy is None:
-        return BiasCorrected(None, None, None, None, None, None)
+        return BiasCorrection(None, None, None, None, None, None)
     within = bins.n > 1
     n, rate = bins.n[within], bins.event_rate[within]
     s = float(n @ (rate * (1 - rate) / (n - 1))) / count
     if count < 2:
-        return BiasCorrected(None, None, None, s, None, None)
+        return BiasCorrection(None, None, None, s, None, None)
     t = murphy.uncertainty / (count - 1)
     a = _clamp(murphy, s, t, is_single=len(bins.n) == 1)
-    return BiasCorrected(
+    return BiasCorrection(
         reliability=murphy.reliability - a * s,
         resolution=murphy.resolution - a * s + a * t,
         uncertainty=murphy.uncertainty + a * t,

@@ -10,9 +10,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from brierlake.brier.comparison import ClusterSums
 from brierlake.brier.grid import FloatArray
-from brierlake.brier.inference import validate_level
+from brierlake.brier.inference import ClusterSums, validate_level
 from brierlake.brier.metrics import tally_metrics
 from brierlake.brier.reliability import corp_blocks, display_bins
 from brierlake.brier.scores import brier_sums
@@ -31,7 +30,7 @@ _RESULT: Final = T.StructType([*METRIC_FIELDS.fields, T.StructField("bins", _ROW
 
 
 def metrics_schema(cells: T.StructType, *, by: Sequence[str]) -> T.StructType:
-    """What `compute_metrics` makes of cells with this schema; `judge_cells` gives records of it."""
+    """What `compute_metrics` makes of cells with this schema; `compute_records` gives records of it."""
     return T.StructType([*(cells[name] for name in by), *_RESULT])
 
 
@@ -59,7 +58,7 @@ def compute_metrics(cells: DataFrame, *, by: Sequence[str], level: float = 0.95)
 
 def _metrics_of_key(by: list[str], level: float) -> Callable[[tuple[object, ...], pd.DataFrame], pd.DataFrame]:
     def metrics_of_key(key: tuple[object, ...], cells: pd.DataFrame) -> pd.DataFrame:
-        result = _judged({name: cells[name].to_numpy(float) for name in _VALUES}, level)
+        result = _record({name: cells[name].to_numpy(float) for name in _VALUES}, level)
         if result is None:
             return pd.DataFrame(columns=[*by, "result"])
         return pd.DataFrame({**{name: [value] for name, value in zip(by, key, strict=True)}, "result": [result]})
@@ -67,10 +66,10 @@ def _metrics_of_key(by: list[str], level: float) -> Callable[[tuple[object, ...]
     return metrics_of_key
 
 
-def judge_cells(cells: pa.Table, *, by: Sequence[str], level: float = 0.95) -> list[dict[str, Any]]:
+def compute_records(cells: pa.Table, *, by: Sequence[str], level: float = 0.95) -> list[dict[str, Any]]:
     """The rows of `compute_metrics` as records, for few keys: what Spark takes to start is more than they cost."""
     validate_level(level)
-    records = ((key, _judged(values, level)) for key, values in _by_key(cells, list(by)))
+    records = ((key, _record(values, level)) for key, values in _by_key(cells, list(by)))
     return [{**key, **result} for key, result in records if result is not None]
 
 
@@ -87,7 +86,7 @@ def _floats(values: pa.Array) -> FloatArray:
     return np.asarray(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), np.float64)
 
 
-def _judged(values: Mapping[str, FloatArray], level: float) -> dict[str, Any] | None:
+def _record(values: Mapping[str, FloatArray], level: float) -> dict[str, Any] | None:
     is_reference = values["is_reference"] > 0
     if is_reference.all():
         return None

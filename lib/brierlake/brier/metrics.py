@@ -5,12 +5,18 @@ import math
 import numpy.typing as npt
 
 from brierlake.brier.calibration import expected_calibration_error, maximum_calibration_error
-from brierlake.brier.comparison import ClusterSums, cluster_robust_se
 from brierlake.brier.corp import corp_terms
 from brierlake.brier.cox import cox_fit
 from brierlake.brier.decomposition import decompose, labelled_bins
 from brierlake.brier.drift import jensen_shannon_divergence, population_stability_index
-from brierlake.brier.inference import brier_interval, brier_standard_error, skill_standard_error, validate_level
+from brierlake.brier.inference import (
+    ClusterSums,
+    brier_interval,
+    brier_standard_error,
+    cluster_robust_se,
+    skill_standard_error,
+    validate_level,
+)
 from brierlake.brier.meaning import FEWEST_FOR_Z, events_status
 from brierlake.brier.scores import brier_sums, expected_squared_error, log_loss, null_variance, spiegelhalter_z
 from brierlake.brier.tally import Tally, tally_rows

@@ -1,10 +1,10 @@
 """The one family of errors: what went wrong, what is there instead, and what to do. Each leaf has its exit code."""
 
-from brierlake.errors.base import BrierlakeError, listed, nearest
-from brierlake.errors.config import ConfigError
-from brierlake.errors.contract import ContractError
+from brierlake.errors.base import BrierlakeError, first_line, listed, nearest
 from brierlake.errors.gate import GateError
+from brierlake.errors.inputs import ContractError
 from brierlake.errors.model import ModelError
+from brierlake.errors.settings import ConfigError
 from brierlake.errors.setup import SetupError
 from brierlake.errors.storage import StorageError
 
@@ -16,6 +16,7 @@ __all__ = [
     "ModelError",
     "SetupError",
     "StorageError",
+    "first_line",
     "listed",
     "nearest",
 ]

@@ -7,7 +7,7 @@ from brierlake.errors.base import BrierlakeError
 
 
 class GateError(BrierlakeError):
-    """A gate was breached: whoever is downstream should stop."""
+    """A gate was breached: what is downstream should stop."""
 
     exit_code = 5
 

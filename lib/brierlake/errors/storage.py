@@ -8,7 +8,7 @@ from brierlake.errors.base import BrierlakeError
 
 
 class StorageError(BrierlakeError):
-    """A table can't be read or written, or somebody else was writing the same windows."""
+    """A table can't be read or written, or another job was writing the same windows."""
 
     exit_code = 6
 

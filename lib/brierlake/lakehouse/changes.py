@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from brierlake.config import FeaturesConfig
@@ -13,17 +13,17 @@ from brierlake.names import internal
 _VERSION = internal("version")
 
 
-def has_change_feed(spark: SparkSession, table: Table) -> bool:
-    properties = read_detail(spark, table)["properties"] or {}
+def has_change_feed(table: Table) -> bool:
+    properties = read_detail(table)["properties"] or {}
     return str(properties.get("delta.enableChangeDataFeed", "false")).lower() == "true"
 
 
-def read_changes(spark: SparkSession, pin: Pin, *, since: int) -> DataFrame | None:
-    """Returns the rows inserted, deleted and updated (before and after) since a version; null: nobody can tell.
+def read_changes(pin: Pin, *, since: int) -> DataFrame | None:
+    """Return the rows inserted, deleted and updated (before and after) since a version; None: it can't be told.
 
-    Nobody can tell where the feed was off for a part of the range, or its files are gone.
+    It can't be told where the feed was off for a part of the range, or its files are gone.
     """
-    reader = spark.read.format("delta").option("readChangeFeed", "true")
+    reader = pin.spark.read.format("delta").option("readChangeFeed", "true")
     reader = reader.option("startingVersion", since + 1).option("endingVersion", pin.version)
     try:
         changes = reader.load(pin.table.path) if pin.table.path else reader.table(pin.table.sql)
@@ -33,15 +33,13 @@ def read_changes(spark: SparkSession, pin: Pin, *, since: int) -> DataFrame | No
     return changes
 
 
-def read_changed_windows(
-    spark: SparkSession, pin: Pin, features: FeaturesConfig, *, since: int
-) -> Mapping[Window, int] | None:
-    """Returns the last version that changed each window since a version; null: nobody can tell."""
+def read_changed_windows(pin: Pin, features: FeaturesConfig, *, since: int) -> Mapping[Window, int] | None:
+    """Return the last version that changed each window since a version; None: it can't be told."""
     if since > pin.version:
         return None  # the table was restored or made anew: its versions say nothing
     if since == pin.version:
         return {}
-    changes = read_changes(spark, pin, since=since)
+    changes = read_changes(pin, since=since)
     if changes is None:
         return None
     try:
@@ -52,9 +50,9 @@ def read_changed_windows(
         return None
 
 
-def read_whole_rewrites(spark: SparkSession, table: Table) -> frozenset[int]:
-    """Returns the versions that replaced all rows of the table, as far as its history tells."""
-    history = spark.sql(f"DESCRIBE HISTORY {table.sql}").collect()
+def read_whole_rewrites(table: Table) -> frozenset[int]:
+    """Return the versions that replaced all rows of the table, as far as its history tells."""
+    history = table.spark.sql(f"DESCRIBE HISTORY {table.sql}").collect()
     return frozenset(int(row["version"]) for row in history if _is_whole_rewrite(row["operation"], row))
 
 

@@ -10,7 +10,7 @@ from pyspark.sql import types as T
 from brierlake.config import Label, LabelsConfig
 
 UNKNOWN = -1
-"""Stands for a class that nobody named, until it is refused."""
+"""Stands for a class that the config doesn't name, until it is refused."""
 TEXTS = (T.StringType, T.VarcharType, T.CharType)
 WHOLE_NUMBERS = (T.ByteType, T.ShortType, T.IntegerType, T.LongType)
 FRACTIONS = (T.FloatType, T.DoubleType)
@@ -42,7 +42,7 @@ def _is_one_of(outcome: Column, kind: T.DataType, classes: Sequence[Label]) -> C
 
 
 def _literal(label: Label, kind: T.DataType) -> Column | None:
-    """The class as a value of the column's type; null: no value of that type is this class."""
+    """The class as a value of the column's type; None: no value of that type is this class."""
     if isinstance(kind, TEXTS):
         return F.lit(str(label))
     if isinstance(label, str):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from brierlake.errors import StorageError
@@ -24,30 +24,30 @@ _ATTEMPTS = 4
 
 
 @dataclass(frozen=True)
-class Made:
+class Provenance:
     """What the diagnostics of one window were made from."""
 
     predictions_id: str
     labels_version: int | None
     labels_as_of: datetime | None
     labels_id: str | None = None
-    """Delta's id of the labels table; null: no labels, or written before this was kept."""
+    """Delta's id of the labels table; None: no labels, or written before this was kept."""
     recipe: str | None = None
-    """Hash of the settings; null: written before this was kept."""
+    """Hash of the settings; None: written before this was kept."""
 
 
-def read_published(spark: SparkSession, table: Table, *, job: str, role: str) -> list[Figures]:
-    """Returns the metrics as published, over all rows, of each window, month and the total; none without the table."""
-    if not is_there(spark, table):
+def read_published(table: Table, *, job: str, role: str) -> list[Figures]:
+    """Return the metrics as published, over all rows, of each window, month and the total; none without the table."""
+    if not is_there(table):
         return []
-    rows = read_table(spark, table).where((F.col("job") == job) & (F.col("role") == role))
+    rows = read_table(table).where((F.col("job") == job) & (F.col("role") == role))
     return [row.asDict() for row in rows.where("slice_key IS NULL AND model_name IS NULL").collect()]
 
 
-def find_made(published: Iterable[Figures]) -> Mapping[Window, Made]:
-    """Returns what each window's metrics were made from."""
+def find_provenances(published: Iterable[Figures]) -> Mapping[Window, Provenance]:
+    """Return what each window's metrics were made from."""
     return {
-        row["window_start"]: Made(
+        row["window_start"]: Provenance(
             predictions_id=row["predictions_id"],
             labels_version=row["labels_version"],
             labels_as_of=as_utc(row["labels_as_of"]),
@@ -62,19 +62,19 @@ def find_made(published: Iterable[Figures]) -> Mapping[Window, Made]:
 def part_condition(
     *, job: str, role: str, windows: Collection[Window], months: Collection[Window], has_total: bool
 ) -> str:
-    """Returns a SQL condition for the rows that a diagnose of these windows replaces, at each grain they touch."""
+    """Return a SQL condition for the rows that a diagnose of these windows replaces, at each grain they touch."""
     parts = [f"(grain = 'window' AND {filter_condition(windows)})", f"(grain = 'month' AND {filter_condition(months)})"]
     if has_total:
         parts.append("grain = 'all'")
     return f"job = {quoted_text(job)} AND role = {quoted_text(role)} AND ({' OR '.join(parts)})"
 
 
-def read_cells(spark: SparkSession, table: Table, *, job: str, role: str) -> DataFrame:
-    return read_table(spark, table).where((F.col("job") == job) & (F.col("role") == role))
+def read_cells(table: Table, *, job: str, role: str) -> DataFrame:
+    return read_table(table).where((F.col("job") == job) & (F.col("role") == role))
 
 
 def replace_part(rows: DataFrame, table: Table, *, where: str, tag: str) -> None:
-    """Replaces what `where` holds for, by one file; tries again when somebody else's commit came first.
+    """Replace what `where` holds for, by one file; try again when another commit came first.
 
     Raises:
         StorageError: The write failed, or others kept writing.
@@ -90,8 +90,7 @@ def replace_part(rows: DataFrame, table: Table, *, where: str, tag: str) -> None
     raise StorageError.conflict(table.name, _ATTEMPTS)
 
 
-def read_judged(
-    spark: SparkSession,
+def read_figures(
     table: Table,
     *,
     job: str,
@@ -99,16 +98,16 @@ def read_judged(
     slices: Collection[str | None],
     windows: Collection[Window] | None,
 ) -> list[Figures]:
-    """Returns the champion's metrics as published, of one grain.
+    """Return the champion's metrics as published, of one grain.
 
     Args:
-        slices: Columns sliced by; null among them: all rows.
-        windows: Only these; null: all.
+        slices: Columns sliced by; None among them: all rows.
+        windows: Only these; None: all.
     """
-    if not is_there(spark, table):
+    if not is_there(table):
         return []
     is_wanted = F.col("slice_key").isin([each for each in slices if each is not None])
     is_wanted = is_wanted | F.col("slice_key").isNull() if None in slices else is_wanted
-    rows = read_table(spark, table).where((F.col("job") == job) & (F.col("role") == CHAMPION))
+    rows = read_table(table).where((F.col("job") == job) & (F.col("role") == CHAMPION))
     rows = rows.where(F.col("model_name").isNull() & (F.col("grain") == grain) & is_wanted)
     return [row.asDict() for row in (rows if windows is None else rows.where(filter_condition(windows))).collect()]

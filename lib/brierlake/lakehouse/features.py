@@ -1,9 +1,10 @@
 """The features at one pinned version: read, checked, cut into windows, counted."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import reduce
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -29,15 +30,37 @@ _MARGIN_DAYS = 2
 _EXAMPLES = 3
 
 
-def read_features(spark: SparkSession, pin: Pin, features: FeaturesConfig) -> DataFrame:
-    """Returns the pinned rows that are to be scored, with WINDOW added.
+@dataclass(frozen=True)
+class Features:
+    """The rows that are to be scored, at one version of their table, with WINDOW added."""
+
+    pin: Pin
+    config: FeaturesConfig
+    rows: DataFrame
+
+    @property
+    def schema(self) -> T.StructType:
+        return self.rows.schema
+
+    def of_scope(self, scope: Scope) -> DataFrame:
+        """Keep the rows of a scope's windows; let Delta skip files by the time column."""
+        is_derived = bool({*self.pin.partitioned_by} - {self.config.event_at, self.config.window_column})
+        near = time_condition(self.config, self.schema, scope, margin_days=_MARGIN_DAYS if is_derived else 0)
+        return self.rows.where(near).where(scope_condition(scope, column=WINDOW))
+
+    def of_windows(self, windows: Collection[Window]) -> DataFrame:
+        return self.of_scope(Scope(touched=frozenset(windows)))
+
+
+def read_features(pin: Pin, features: FeaturesConfig) -> Features:
+    """Read the pinned rows, lazily.
 
     Raises:
         ContractError: A column that the config names is missing, can't be a key, or has a name that the predictions
             need; one of the table's has a name like our own; or the time column is no time.
         StorageError: The row filter isn't valid SQL over these columns.
     """
-    rows, table = read_table(spark, pin.table, version=pin.version), pin.table.name
+    rows, table = read_table(pin.table, version=pin.version), pin.table.name
     wanted = [*features.key, *features.carry, *features.columns, features.event_at, features.window_column]
     validate_columns(rows.columns, wanted, table=table, asked_by="the config's `features` section")
     if faults := [*_name_faults(features), *_key_faults(rows.schema, features)]:
@@ -47,11 +70,11 @@ def read_features(spark: SparkSession, pin: Pin, features: FeaturesConfig) -> Da
         chosen = rows.where(features.where) if features.where else rows
     except STORAGE_FAULTS as error:
         raise StorageError.failed("filter", table, f"features.where: {reason_of(error)}") from error
-    return chosen.withColumn(WINDOW, window_start(features, rows.schema))
+    return Features(pin, features, chosen.withColumn(WINDOW, window_start(features, rows.schema)))
 
 
 def validate_columns(there: Collection[str], wanted: Iterable[str | None], *, table: str, asked_by: str) -> None:
-    """Raises ContractError where a column is missing, or one has a name like those that we add."""
+    """Raise ContractError where a column is missing, or one has a name like those that we add."""
     if missing := {each for each in wanted if each is not None} - set(there):
         raise ContractError.missing_columns(table, missing, there, asked_by=asked_by)
     if reserved := find_reserved(there):
@@ -76,20 +99,8 @@ def _key_faults(schema: T.StructType, features: FeaturesConfig) -> list[str]:
     ]
 
 
-def filter_scope(rows: DataFrame, features: FeaturesConfig, *, scope: Scope, pin: Pin) -> DataFrame:
-    """Keeps the rows of these windows; lets Delta skip files by the time column."""
-    is_derived = bool({*pin.partitioned_by} - {features.event_at, features.window_column})
-    margin = _MARGIN_DAYS if is_derived else 0
-    near = time_condition(features, rows.schema, scope, margin_days=margin)
-    return rows.where(near).where(scope_condition(scope, column=WINDOW))
-
-
-def filter_windows(rows: DataFrame, features: FeaturesConfig, *, windows: Collection[Window], pin: Pin) -> DataFrame:
-    return rows.transform(filter_scope, features, scope=Scope(touched=frozenset(windows)), pin=pin)
-
-
 def count_windows(rows: DataFrame, *, table: str) -> Mapping[Window, int]:
-    """Returns the rows of each window."""
+    """Return the rows of each window."""
     try:
         counted = rows.groupBy(WINDOW).agg(F.count(F.lit(1)).alias(_ROWS)).collect()
     except STORAGE_FAULTS as error:
@@ -104,7 +115,7 @@ def read_fault(error: BaseException, *, table: str) -> StorageError:
 
 
 def validate_unique_key(rows: DataFrame, *, key: Sequence[str], table: str) -> None:
-    """Raises ContractError with examples where a key occurs twice; keys with a null in them name no row."""
+    """Raise ContractError with examples where a key occurs twice; keys with a null in them name no row."""
     named = rows.where(~has_null(key))
     counted = named.groupBy(*map(column_of, key)).agg(F.count(F.lit(1)).alias(_ROWS))
     several = counted.where(column_of(_ROWS) > 1)
@@ -120,7 +131,7 @@ def has_null(key: Iterable[str]) -> Column:
 
 
 def null_key_issue(key: Iterable[str]) -> Column:
-    """Says which column of the key is null; null where none is."""
+    """Say which column of the key is null; null where none is."""
     return F.coalesce(
         *(F.when(column_of(name).isNull(), F.lit(f"{name} is null, and the key must name a row")) for name in key)
     )

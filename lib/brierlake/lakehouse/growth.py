@@ -31,7 +31,7 @@ class Growth:
 
 
 def find_growth(found: T.StructType, spec: TableSpec, *, is_ours: bool) -> Growth:
-    """Compares what is there with what is wanted.
+    """Compare what is there with what is wanted.
 
     New nullable columns and wider types fit in, but for a part of the key, which earlier rows wouldn't have; columns
     that were carried once may stay. A column that is wider than

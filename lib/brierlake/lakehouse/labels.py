@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from brierlake.config import FeaturesConfig, LabelsConfig
 from brierlake.lakehouse.changes import read_changes
 from brierlake.lakehouse.classes import outcome_code
-from brierlake.lakehouse.tables import STORAGE_FAULTS, Pin, read_table
+from brierlake.lakehouse.tables import STORAGE_FAULTS, Pin, Table, pin_table, read_table
 from brierlake.lakehouse.windows import Window
 from brierlake.names import column_of, internal
 from brierlake.times import micros_of
@@ -33,36 +33,64 @@ _NO_MOMENT = -(10**18)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+@dataclass(frozen=True)
+class Labels:
+    """The labels table at one version, what its columns mean, and the features that its key belongs to."""
+
+    pin: Pin
+    config: LabelsConfig
+    features: FeaturesConfig
+
+    @property
+    def key(self) -> Sequence[str]:
+        """Columns of the labels table, in the order of the features' key."""
+        return self.config.key or self.features.key
+
+    def rows(self) -> DataFrame:
+        return read_table(self.pin.table, version=self.pin.version)
+
+
+def pin_labels(
+    table: Table | None, config: LabelsConfig | None, features: FeaturesConfig, *, pinned: Pin | None = None
+) -> Labels | None:
+    """Return the labels at one version; None: the config has no labels.
+
+    Args:
+        pinned: The features that are pinned already, for labels that are beside them; None: the latest version.
+    """
+    if config is None or table is None:
+        return None
+    is_beside = config.table is None and pinned is not None
+    return Labels(pinned if is_beside and pinned else pin_table(table, setting="labels.table"), config, features)
+
+
 def key_names(features: FeaturesConfig) -> list[str]:
     """Names of the key's columns in frames of labels, whatever the two tables call them."""
     return [internal(f"key_{place}") for place in range(len(features.key))]
 
 
 def as_keys(rows: DataFrame, features: FeaturesConfig, *rest: Column, key: Sequence[str] = ()) -> DataFrame:
-    """Keeps the key's columns under the names that labels have them by, and what is asked for beside."""
+    """Keep the key's columns under the names that labels have them by, and what is asked for beside."""
     pairs = zip(key or features.key, key_names(features), strict=True)
     return rows.select(*(column_of(theirs).alias(ours) for theirs, ours in pairs), *rest)
 
 
 def read_outcomes(
-    spark: SparkSession,
-    pin: Pin,
-    labels: LabelsConfig,
-    features: FeaturesConfig,
+    labels: Labels,
     *,
     as_of: datetime,
     keys: DataFrame | None = None,
 ) -> DataFrame:
-    """Returns one row a key: `key_names` and OUTCOME.
+    """Return one row a key: `key_names` and OUTCOME.
 
     Labels known after `as_of` don't count, and the latest known wins; a null that was known later takes an outcome
     back. Keys without a label are absent.
 
     Args:
-        keys: From `as_keys`, those that are asked for; null: all.
+        keys: From `as_keys`, those that are asked for; None: all.
     """
-    known = read_known_labels(spark, pin, labels, features, as_of=as_of)
-    names = key_names(features)
+    known = read_known_labels(labels, as_of=as_of)
+    names = key_names(labels.features)
     if keys is not None:
         known = known.join(keys, on=names, how="left_semi")
     # time and outcome in one number, the outcome in its last two bits: Spark sorts all rows to aggregate structs
@@ -80,17 +108,15 @@ def read_outcomes(
 _HIGHEST, _LOWEST = internal("highest"), internal("lowest")
 
 
-def read_known_labels(
-    spark: SparkSession, pin: Pin, labels: LabelsConfig, features: FeaturesConfig, *, as_of: datetime
-) -> DataFrame:
+def read_known_labels(labels: Labels, *, as_of: datetime) -> DataFrame:
     """Every label known by then, several a key where there are several: `key_names`, OUTCOME, KNOWN_AT.
 
     A null outcome is there only where it is said since when it is one.
     """
-    rows = read_table(spark, pin.table, version=pin.version)
-    code = outcome_code(column_of(labels.outcome), rows.schema[labels.outcome].dataType, labels)
-    known_at = known_micros(rows.schema, labels)
-    known = as_keys(rows, features, code.alias(OUTCOME), known_at.alias(KNOWN_AT), key=labels.key)
+    rows = labels.rows()
+    code = outcome_code(column_of(labels.config.outcome), rows.schema[labels.config.outcome].dataType, labels.config)
+    known_at = known_micros(rows.schema, labels.config)
+    known = as_keys(rows, labels.features, code.alias(OUTCOME), known_at.alias(KNOWN_AT), key=labels.key)
     is_told = column_of(OUTCOME).isNotNull() | column_of(KNOWN_AT).isNotNull()
     is_known = column_of(KNOWN_AT).isNull() | (column_of(KNOWN_AT) <= F.lit(as_micros(as_of)))
     return known.where(is_told & is_known)
@@ -108,7 +134,7 @@ def as_micros(moment: datetime) -> int:
 
 
 def with_outcomes(predictions: DataFrame, outcomes: DataFrame, features: FeaturesConfig) -> DataFrame:
-    """Adds OUTCOME; null where a key has no label."""
+    """Add OUTCOME; null where a key has no label."""
     names = key_names(features)
     pairs = zip(features.key, names, strict=True)
     is_same = reduce(Column.__and__, (column_of(ours) == column_of(theirs) for ours, theirs in pairs))
@@ -130,20 +156,17 @@ class LabelCounts:
 
 
 def count_labels(
-    spark: SparkSession,
-    pin: Pin,
-    labels: LabelsConfig,
-    features: FeaturesConfig,
+    labels: Labels,
     *,
     predictions: DataFrame,
     as_of: datetime,
 ) -> LabelCounts:
-    """Compares all labels with all predictions: one pass over the keys of both."""
-    names = key_names(features)
-    known = read_known_labels(spark, pin, labels, features, as_of=as_of)
+    """Compare all labels with all predictions: one pass over the keys of both."""
+    names = key_names(labels.features)
+    known = read_known_labels(labels, as_of=as_of)
     labelled = known.groupBy(*names).agg(F.count(F.lit(1)).alias(_LABELS))
     window = F.coalesce(F.col("window_start"), F.lit(_NO_DAY).cast("date")).alias(_WINDOW)
-    predicted = as_keys(predictions, features, window).groupBy(*names)
+    predicted = as_keys(predictions, labels.features, window).groupBy(*names)
     several = predicted.agg((F.min(_WINDOW) != F.max(_WINDOW)).alias(_IS_SEVERAL))
     both = labelled.join(several, on=names, how="full")
     counted = both.agg(
@@ -159,17 +182,14 @@ _WINDOW = internal("window")
 
 
 def read_touched_windows(
-    spark: SparkSession,
-    pin: Pin,
-    labels: LabelsConfig,
-    features: FeaturesConfig,
+    labels: Labels,
     *,
     predictions: DataFrame,
     since_version: int,
     since: datetime,
     as_of: datetime,
 ) -> Mapping[Window, tuple[int, datetime | None]] | None:
-    """Returns the windows whose keys got, lost or changed a label, with the last version and time at which they did.
+    """Return the windows whose keys got, lost or changed a label, with the last version and time at which they did.
 
     Args:
         predictions: Rows with the key and `window_start`.
@@ -177,13 +197,13 @@ def read_touched_windows(
         since: Labels known after it, up to `as_of`, count too, though their rows haven't changed.
 
     Returns:
-        Null where nobody can tell: the change feed has no answer for these versions.
+        None where it can't be told: the change feed has no answer for these versions.
     """
-    if since_version > pin.version:
+    if since_version > labels.pin.version:
         return None  # restored: its versions say nothing
     try:
-        parts = list(_touched(spark, pin, labels, features, since_version=since_version, since=since, as_of=as_of))
-        return _by_window(predictions, reduce(DataFrame.unionByName, parts), features) if parts else {}
+        parts = list(_touched(labels, since_version=since_version, since=since, as_of=as_of))
+        return _by_window(predictions, reduce(DataFrame.unionByName, parts), labels.features) if parts else {}
     except (*STORAGE_FAULTS, _UnknownError):
         return None
 
@@ -193,30 +213,27 @@ class _UnknownError(Exception):
 
 
 def _touched(
-    spark: SparkSession,
-    pin: Pin,
-    labels: LabelsConfig,
-    features: FeaturesConfig,
+    labels: Labels,
     *,
     since_version: int,
     since: datetime,
     as_of: datetime,
 ) -> Iterable[DataFrame]:
     """Keys that changes or the time have touched: `key_names`, the version (-1: none) and KNOWN_AT."""
-    is_changed = since_version < pin.version
+    is_changed = since_version < labels.pin.version
     if is_changed:
-        changes = read_changes(spark, pin, since=since_version)
+        changes = read_changes(labels.pin, since=since_version)
         if changes is None:
             raise _UnknownError
         never = F.lit(None).cast("long").alias(KNOWN_AT)
-        yield as_keys(changes, features, F.col("_commit_version").alias(_VERSION), never, key=labels.key)
-    if labels.known_at:
-        rows = read_table(spark, pin.table, version=pin.version)
-        known_at = known_micros(rows.schema, labels)
+        yield as_keys(changes, labels.features, F.col("_commit_version").alias(_VERSION), never, key=labels.key)
+    if labels.config.known_at:
+        rows = labels.rows()
+        known_at = known_micros(rows.schema, labels.config)
         later = rows.where((known_at > F.lit(as_micros(since))) & (known_at <= F.lit(as_micros(as_of))))
         if is_changed or not later.isEmpty():
             none = F.lit(-1).cast("long").alias(_VERSION)
-            yield as_keys(later, features, none, known_at.alias(KNOWN_AT), key=labels.key)
+            yield as_keys(later, labels.features, none, known_at.alias(KNOWN_AT), key=labels.key)
 
 
 def _by_window(

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql import Window as SqlWindow
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -70,16 +70,16 @@ def spec_for(features: FeaturesConfig, schema: T.StructType) -> TableSpec:
     )
 
 
-def read_window_states(spark: SparkSession, table: Table, *, scope: Scope) -> Mapping[Window, WindowState]:
+def read_window_states(table: Table, *, scope: Scope) -> Mapping[Window, WindowState]:
     states: dict[Window, WindowState] = {}
-    for window, state in count_by_run(read_table(spark, table).where(scope_condition(scope))):
+    for window, state in count_by_run(read_table(table).where(scope_condition(scope))):
         other = states.get(window)
         states[window] = _mixed(state, other) if other else state
     return states
 
 
 def count_by_run(rows: DataFrame) -> list[tuple[Window, WindowState]]:
-    """Returns what each run's rows make of each window, in no order."""
+    """Return what each run's rows make of each window, in no order."""
     # by these columns, not their min and max: Spark sorts all rows to aggregate text
     found = rows.groupBy("window_start", "run_id", "recipe", "features_version").agg(
         F.count(F.lit(1)).alias("rows"), F.count("issue").alias("issues")
@@ -111,13 +111,13 @@ def find_stale(
     changed_at: Mapping[Window, int] | None,
     former_recipes: Collection[str] = (),
 ) -> list[Window]:
-    """Returns the windows that must be scored whole, in order.
+    """Return the windows that must be scored whole, in order.
 
     Args:
         wanted: Rows of each window in the features.
         states: What the predictions hold.
         recipe: Today's.
-        changed_at: Last version that changed each window, from the oldest of the states' on; null: nobody can tell.
+        changed_at: Last version that changed each window, from the oldest of the states' on; None: it can't be told.
         former_recipes: The same recipe as earlier releases wrote it.
     """
     recipes = {recipe, *former_recipes}
@@ -138,7 +138,7 @@ def find_stale(
 def oldest_version(
     states: Mapping[Window, WindowState], *, recipe: str, former_recipes: Collection[str] = ()
 ) -> int | None:
-    """Returns the oldest features version among the windows that may still be current."""
+    """Return the oldest features version among the windows that may still be current."""
     versions = [
         each.features_version
         for each in states.values()
@@ -148,7 +148,6 @@ def oldest_version(
 
 
 def publish_predictions(
-    spark: SparkSession,
     rows: DataFrame,
     table: Table,
     *,
@@ -157,29 +156,29 @@ def publish_predictions(
     told: Mapping[str, Any],
     expected: int,
 ) -> Commit:
-    """Replaces exactly these windows in one commit, and finds that commit; its number of rows is the caller's to check.
+    """Replace exactly these windows in one commit, and find that commit; its number of rows is the caller's to check.
 
     The commit's userMetadata is JSON: the `run_id`, and what else is `told`.
 
     Raises:
-        ConflictError: Somebody else wrote the same windows meanwhile; nothing of ours was written.
+        ConflictError: Another job wrote the same windows meanwhile; nothing of ours was written.
         StorageError: The write failed, or there is no commit though rows were `expected`.
     """
-    stored, tag = as_stored(rows, read_table(spark, table).schema), json.dumps({"run_id": run_id, **told})
+    stored, tag = as_stored(rows, read_table(table).schema), json.dumps({"run_id": run_id, **told})
     try:
         replace_rows(stored, table, where=filter_condition(windows), tag=tag)
     except STORAGE_FAULTS as error:
         if is_conflict(error):
             raise ConflictError.conflict(table.name, 1) from error
         number = _unwritten_commit(error)
-        if number is None or read_version(spark, table) < number:
+        if number is None or read_version(table) < number:
             raise StorageError.failed("write", table.name, reason_of(error)) from error
-        if run_id not in read_commits(spark, table):  # some object stores don't say more when another was first
+        if run_id not in read_commits(table):  # some object stores don't say more when another was first
             raise ConflictError.conflict(table.name, 1) from error
-    commit = read_commits(spark, table).get(run_id)
+    commit = read_commits(table).get(run_id)
     if commit is None:
         if expected == 0:
-            return Commit(version=read_version(spark, table), rows=0)
+            return Commit(version=read_version(table), rows=0)
         raise StorageError.rows_differ(table.name, expected=expected, written=0)
     return Commit(version=commit["version"], rows=written_rows(commit))
 
@@ -190,7 +189,7 @@ def written_rows(commit: Mapping[str, Any]) -> int:
 
 
 class ConflictError(StorageError):
-    """Somebody else's commit came first; look at the tables again."""
+    """Another commit came first; look at the tables again."""
 
 
 def _unwritten_commit(error: BaseException) -> int | None:
@@ -206,9 +205,9 @@ def is_conflict(error: BaseException) -> bool:
     )
 
 
-def read_run_facts(spark: SparkSession, table: Table, *, run_ids: Collection[str]) -> list[dict[str, Any]]:
-    """Returns what the rows of each run say of it, under the names of the runs table."""
-    rows = read_table(spark, table).where(F.col("run_id").isin(*run_ids))
+def read_run_facts(table: Table, *, run_ids: Collection[str]) -> list[dict[str, Any]]:
+    """Return what the rows of each run say of it, under the names of the runs table."""
+    rows = read_table(table).where(F.col("run_id").isin(*run_ids))
     names = ("model_name", "model_version", "recipe", "features_version")
     found = rows.groupBy("run_id").agg(
         *(F.first(name).alias(name) for name in names),
@@ -223,7 +222,6 @@ def read_run_facts(spark: SparkSession, table: Table, *, run_ids: Collection[str
 
 
 def read_issues(
-    spark: SparkSession,
     table: Table,
     *,
     commit: Commit,
@@ -231,12 +229,12 @@ def read_issues(
     key: Sequence[str],
     run_id: str | None = None,
 ) -> Mapping[str, Issue]:
-    """Returns what a commit wrote to these windows without a probability, by issue, the most frequent first.
+    """Return what a commit wrote to these windows without a probability, by issue, the most frequent first.
 
     Args:
-        run_id: Run whose rows count, where others have theirs beside; null: all rows.
+        run_id: Run whose rows count, where others have theirs beside; None: all rows.
     """
-    rows = read_table(spark, table, version=commit.version).where(filter_condition(windows))
+    rows = read_table(table, version=commit.version).where(filter_condition(windows))
     rows = rows.where(F.col("run_id") == F.lit(run_id)) if run_id else rows
     faulty = rows.where(F.col("issue").isNotNull())
     counts = faulty.groupBy("issue").agg(F.count(F.lit(1)).alias("n"))
@@ -251,15 +249,15 @@ def read_issues(
     return {row["issue"]: Issue(int(row["n"]), tuple(each["example"] for each in row["examples"])) for row in found}
 
 
-def remove_rows(spark: SparkSession, table: Table, *, where: str, tag: str) -> None:
-    """Removes rows that are published, or that nobody may publish.
+def remove_rows(table: Table, *, where: str, tag: str) -> None:
+    """Remove rows that are published, or that may not be published.
 
     Raises:
         StorageError: The write failed, or others kept writing.
     """
     for _ in range(_REMOVALS):
         try:
-            replace_rows(read_table(spark, table).limit(0), table, where=where, tag=tag)
+            replace_rows(read_table(table).limit(0), table, where=where, tag=tag)
         except STORAGE_FAULTS as error:
             if is_conflict(error):
                 continue

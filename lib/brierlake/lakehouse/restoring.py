@@ -3,7 +3,7 @@
 import json
 from collections.abc import Collection
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from brierlake.errors import StorageError
@@ -29,10 +29,8 @@ class GoneError(StorageError):
     """What the windows held before can't be read any more."""
 
 
-def put_back(
-    spark: SparkSession, table: Table, *, windows: Collection[Window], owner: str, version: int, run_id: str
-) -> frozenset[Window]:
-    """Gives windows that hold nothing but one run's rows what they held at an earlier version, in one commit.
+def put_back(table: Table, *, windows: Collection[Window], owner: str, version: int, run_id: str) -> frozenset[Window]:
+    """Give windows that hold nothing but one run's rows what they held at an earlier version, in one commit.
 
     The commit's condition names the runs whose rows it replaces. It is made from the state at one version; where
     others committed between that version and the one that the commit itself has read, what they published is looked
@@ -53,23 +51,21 @@ def put_back(
     for attempt in range(_ATTEMPTS):
         tag = f"{run_id}-put-back-{attempt}"
         try:
-            return _try_once(spark, table, windows, owner=owner, version=version, tag=tag)
+            return _try_once(table, windows, owner=owner, version=version, tag=tag)
         except STORAGE_FAULTS as error:
             if not is_conflict(error):
                 raise _fault(error, table) from error
     raise StorageError.conflict(table.name, _ATTEMPTS)
 
 
-def _try_once(
-    spark: SparkSession, table: Table, windows: Collection[Window], *, owner: str, version: int, tag: str
-) -> frozenset[Window]:
-    now = read_version(spark, table)
-    held = _held_by(spark, table, windows, owner=owner, version=now)
+def _try_once(table: Table, windows: Collection[Window], *, owner: str, version: int, tag: str) -> frozenset[Window]:
+    now = read_version(table)
+    held = _held_by(table, windows, owner=owner, version=now)
     if held:
-        former, ids = _read_former(spark, table, held, version=version)
+        former, ids = _read_former(table, held, version=version)
         where = f"{filter_condition(held)} AND {_is_of([owner, *ids])}"
         replace_rows(former, table, where=where, tag=json.dumps({"run_id": tag, "put_back": owner}))
-        _clear_raced(spark, table, held, owner=owner, former=ids, now=now, tag=tag)
+        _clear_raced(table, held, owner=owner, former=ids, now=now, tag=tag)
     return held
 
 
@@ -77,22 +73,18 @@ def _is_of(run_ids: Collection[str]) -> str:
     return f"run_id IN ({', '.join(map(quoted_text, sorted(set(run_ids))))})"
 
 
-def _held_by(
-    spark: SparkSession, table: Table, windows: Collection[Window], *, owner: str, version: int
-) -> frozenset[Window]:
+def _held_by(table: Table, windows: Collection[Window], *, owner: str, version: int) -> frozenset[Window]:
     """Windows that hold rows of no other run."""
-    rows = read_table(spark, table, version=version).where(filter_condition(windows))
+    rows = read_table(table, version=version).where(filter_condition(windows))
     others = rows.where(F.col("run_id") != F.lit(owner)).select("window_start").distinct().collect()
     return frozenset(windows) - {row["window_start"] for row in others}
 
 
-def _read_former(
-    spark: SparkSession, table: Table, windows: Collection[Window], *, version: int
-) -> tuple[DataFrame, list[str]]:
+def _read_former(table: Table, windows: Collection[Window], *, version: int) -> tuple[DataFrame, list[str]]:
     """The rows that the windows held, as the table has them now, and the runs that wrote them."""
-    former = read_table(spark, table, version=version).where(filter_condition(windows))
+    former = read_table(table, version=version).where(filter_condition(windows))
     ids = [row["run_id"] for row in former.select("run_id").distinct().collect()]
-    return as_stored(former, read_table(spark, table).schema), ids
+    return as_stored(former, read_table(table).schema), ids
 
 
 def _fault(error: BaseException, table: Table) -> StorageError:
@@ -102,7 +94,6 @@ def _fault(error: BaseException, table: Table) -> StorageError:
 
 
 def _clear_raced(
-    spark: SparkSession,
     table: Table,
     held: Collection[Window],
     *,
@@ -111,10 +102,10 @@ def _clear_raced(
     now: int,
     tag: str,
 ) -> None:
-    """Takes out what was put back into windows that another run had published since we looked."""
-    commit = read_commits(spark, table).get(tag)
+    """Take out what was put back into windows that another run had published since we looked."""
+    commit = read_commits(table).get(tag)
     if commit is None or commit["readVersion"] is None or commit["readVersion"] <= now or not former:
         return
-    raced = frozenset(held) - _held_by(spark, table, held, owner=owner, version=commit["readVersion"])
+    raced = frozenset(held) - _held_by(table, held, owner=owner, version=commit["readVersion"])
     if raced:
-        remove_rows(spark, table, where=f"{filter_condition(raced)} AND {_is_of(former)}", tag=f"{tag}-cleared")
+        remove_rows(table, where=f"{filter_condition(raced)} AND {_is_of(former)}", tag=f"{tag}-cleared")

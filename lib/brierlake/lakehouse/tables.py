@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from inspect import signature
 from typing import Any, cast
 
@@ -36,11 +36,12 @@ _CONDITION = re.compile(r"\[([A-Z][A-Z0-9_]+(?:\.[A-Z0-9_]+)*)\]")
 
 @dataclass(frozen=True)
 class Table:
-    """Where a table is: `name` as a person writes it, `sql` as Spark SQL does; `path` is null in a catalog."""
+    """Where a table is: `name` as a person writes it, `sql` as Spark SQL does; `path` is None in a catalog."""
 
     name: str
     sql: str
     path: str | None
+    spark: SparkSession = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -52,24 +53,28 @@ class Pin:
     version: int
     partitioned_by: tuple[str, ...] = ()
 
+    @property
+    def spark(self) -> SparkSession:
+        return self.table.spark
 
-def locate_table(config: LakehouseConfig, *, layer: str, name: str) -> Table:
+
+def locate_table(spark: SparkSession, config: LakehouseConfig, *, layer: str, name: str) -> Table:
     if config.root is not None:
         path = f"{config.root.rstrip('/')}/{layer}/{name}"
-        return Table(name=path, sql=f"delta.{quoted_name(path)}", path=path)
+        return Table(name=path, sql=f"delta.{quoted_name(path)}", path=path, spark=spark)
     quoted = ".".join(quoted_name(part) for part in (config.catalog or "", layer, name))
-    return Table(name=f"{config.catalog}.{layer}.{name}", sql=quoted, path=None)
+    return Table(name=f"{config.catalog}.{layer}.{name}", sql=quoted, path=None, spark=spark)
 
 
 def condition_of(error: BaseException) -> str:
-    """Returns the error condition that Spark or Delta names; some come only as text from the JVM."""
+    """Return the error condition that Spark or Delta names; some come only as text from the JVM."""
     named = error.getCondition() if isinstance(error, PySparkException) else None
     found = _CONDITION.search(str(error))
     return named or (found.group(1) if found else type(error).__name__)
 
 
 def is_gone(error: BaseException) -> bool:
-    """Whether a version's files or log entries were removed, so that nobody can read it any more."""
+    """Whether a version's files or log entries were removed, so that it can't be read any more."""
     found = f"{condition_of(error)} {str(error)[:2000]}"
     return any(
         word in found for word in ("FILE_NOT_EXIST", "FileNotFound", "VERSION_NOT_FOUND", "TRUNCATED_TRANSACTION")
@@ -77,13 +82,13 @@ def is_gone(error: BaseException) -> bool:
 
 
 def reason_of(error: BaseException) -> str:
-    """Returns the first line that says something."""
+    """Return the first line that says something."""
     told = [line.strip(": ") for line in str(error).splitlines() if not line.startswith("An error occurred")]
     lines = [line for line in told if line]
     return redacted(_JAVA_CLASS.sub("", lines[0]) if lines else type(error).__name__)[:300]
 
 
-def is_there(spark: SparkSession, table: Table) -> bool:
+def is_there(table: Table) -> bool:
     """Whether a Delta table is there; starts no Spark job.
 
     Raises:
@@ -91,11 +96,11 @@ def is_there(spark: SparkSession, table: Table) -> bool:
     """
     if table.path is None:
         try:
-            return spark.catalog.tableExists(table.sql)
+            return table.spark.catalog.tableExists(table.sql)
         except STORAGE_FAULTS as error:
             raise StorageError.failed("read", table.name, reason_of(error)) from error
     try:  # in SQL, as all here: Delta's own Python API needs a plugin in a Spark Connect server
-        read_properties(spark, table)
+        read_properties(table)
     except STORAGE_FAULTS as error:
         if condition_of(error) == "DELTA_MISSING_DELTA_TABLE":
             return False
@@ -103,11 +108,11 @@ def is_there(spark: SparkSession, table: Table) -> bool:
     return True
 
 
-def create_table(spark: SparkSession, table: Table, spec: TableSpec, *, job: str | None = None) -> Growth:
-    """Creates the table where it is absent; where it is there, adds and widens columns that the spec has anew.
+def create_table(table: Table, spec: TableSpec, *, job: str | None = None) -> Growth:
+    """Create the table where it is absent; where it is there, adds and widens columns that the spec has anew.
 
     Args:
-        job: Job that the table belongs to; null: any job may write.
+        job: Job that the table belongs to; None: any job may write.
 
     Returns:
         What was added and widened.
@@ -116,15 +121,15 @@ def create_table(spark: SparkSession, table: Table, spec: TableSpec, *, job: str
         StorageError: Other files are in the way, the table has another owner or a newer format, or it can't become
             what the spec says without losing something.
     """
-    if not is_there(spark, table):
-        if table.path is not None and _has_files(spark, table.path):
+    if not is_there(table):
+        if table.path is not None and _has_files(table.spark, table.path):
             raise StorageError.in_the_way(table.name)
-        _create(spark, table, spec, job=job)
-        if table.path is not None and not is_there(spark, table):
-            _create_anew(spark, table, spec, job=job)
-    growth = check_table(spark, table, spec, job=job)
+        _create(table, spec, job=job)
+        if table.path is not None and not is_there(table):
+            _create_anew(table, spec, job=job)
+    growth = check_table(table, spec, job=job)
     if growth:
-        _grow(spark, table, spec, growth)
+        _grow(table, spec, growth)
     return growth
 
 
@@ -135,17 +140,17 @@ def _has_files(spark: SparkSession, path: str) -> bool:
         return False
 
 
-def _create(spark: SparkSession, table: Table, spec: TableSpec, *, job: str | None) -> None:
+def _create(table: Table, spec: TableSpec, *, job: str | None) -> None:
     constraints = {f"delta.constraints.{name}": check for name, check in spec.constraints.items()}
     listed = _listed({**_properties(spec, job=job), **constraints})
     columns = ", ".join(map(quoted_name, spec.partitioned_by))
     try:
-        spark.sql(
+        table.spark.sql(
             f"CREATE TABLE IF NOT EXISTS {table.sql} ({', '.join(map(_declared, spec.schema))}) USING delta "
             f"{f'PARTITIONED BY ({columns}) ' if columns else ''}TBLPROPERTIES ({listed})"
         )
     except STORAGE_FAULTS as error:
-        if is_there(spark, table):  # another run came first; whether its shape is ours is looked at next
+        if is_there(table):  # another run came first; whether its shape is ours is looked at next
             return
         raise StorageError.failed("create", table.name, reason_of(error)) from error
 
@@ -156,18 +161,18 @@ def _declared(field: T.StructField) -> str:
     return f"{quoted_name(field.name)} {field.dataType.simpleString()}{null} COMMENT {comment}"
 
 
-def _create_anew(spark: SparkSession, table: Table, spec: TableSpec, *, job: str | None) -> None:
-    """Creates a table whose maker was killed before the first commit: CREATE takes its empty log for a table.
+def _create_anew(table: Table, spec: TableSpec, *, job: str | None) -> None:
+    """Create a table whose maker was killed before the first commit: CREATE takes its empty log for a table.
 
     Nothing here replaces what another run may have written meanwhile.
     """
     try:
-        rows = spark.createDataFrame([], schema=spec.schema)
+        rows = table.spark.createDataFrame([], schema=spec.schema)
         writer = rows.write.format("delta").options(**_mapping(spec.schema.fieldNames())).mode("append")
         writer.partitionBy(*spec.partitioned_by).save(table.path)
-        spark.sql(f"ALTER TABLE {table.sql} SET TBLPROPERTIES ({_listed(_properties(spec, job=job))})")
+        table.spark.sql(f"ALTER TABLE {table.sql} SET TBLPROPERTIES ({_listed(_properties(spec, job=job))})")
         for name, check in spec.constraints.items():
-            spark.sql(f"ALTER TABLE {table.sql} ADD CONSTRAINT {name} CHECK ({check})")
+            table.spark.sql(f"ALTER TABLE {table.sql} ADD CONSTRAINT {name} CHECK ({check})")
     except STORAGE_FAULTS as error:
         raise StorageError.failed("create", table.name, reason_of(error)) from error
 
@@ -186,26 +191,26 @@ def _listed(properties: Mapping[str, str]) -> str:
     return ", ".join(f"{quoted_text(name)} = {quoted_text(value)}" for name, value in properties.items())
 
 
-def check_table(spark: SparkSession, table: Table, spec: TableSpec, *, job: str | None) -> Growth:
-    """Returns what the table lacks of the spec and can get.
+def check_table(table: Table, spec: TableSpec, *, job: str | None) -> Growth:
+    """Return what the table lacks of the spec and can get.
 
     Raises:
         StorageError: It may not be written by the job, or can't become what the spec says without losing something.
     """
-    properties = read_properties(spark, table)
+    properties = read_properties(table)
     found_format = int(properties.get(FORMAT_PROPERTY, FORMAT_VERSION))
     if found_format > FORMAT_VERSION:
         raise StorageError.newer_format(table.name, found_format, FORMAT_VERSION)
     if job is not None and (owner := properties.get(JOB_PROPERTY)) not in (None, job):
         raise StorageError.other_owner(table.name, str(owner), job)
-    growth = find_growth(read_table(spark, table).schema, spec, is_ours=FORMAT_PROPERTY in properties)
+    growth = find_growth(read_table(table).schema, spec, is_ours=FORMAT_PROPERTY in properties)
     if growth.faults:
         raise StorageError.other_shape(table.name, growth.faults)
     return growth
 
 
-def _grow(spark: SparkSession, table: Table, spec: TableSpec, growth: Growth) -> None:
-    """Adds and widens in place: no file is written anew, and earlier versions stay readable."""
+def _grow(table: Table, spec: TableSpec, growth: Growth) -> None:
+    """Add and widens in place: no file is written anew, and earlier versions stay readable."""
     properties = {FORMAT_PROPERTY: str(FORMAT_VERSION), **_mapping(each.name for each in growth.added)}
     if growth.widened:
         properties["delta.enableTypeWidening"] = "true"
@@ -219,9 +224,9 @@ def _grow(spark: SparkSession, table: Table, spec: TableSpec, growth: Growth) ->
     ]
     try:
         for statement in statements:
-            spark.sql(f"ALTER TABLE {table.sql} {statement}")
+            table.spark.sql(f"ALTER TABLE {table.sql} {statement}")
     except STORAGE_FAULTS as error:
-        if not find_growth(read_table(spark, table).schema, spec, is_ours=True):
+        if not find_growth(read_table(table).schema, spec, is_ours=True):
             return  # another run was doing the same
         raise StorageError.failed("change", table.name, reason_of(error)) from error
 
@@ -236,19 +241,19 @@ def as_stored(rows: DataFrame, schema: T.StructType) -> DataFrame:
     return rows.select(*(column.alias(each.name) for column, each in zip(columns, schema, strict=True)))
 
 
-def read_properties(spark: SparkSession, table: Table) -> dict[str, str]:
-    """Returns the table's properties; starts no Spark job, where DESCRIBE DETAIL gathers the whole log."""
-    return {row["key"]: row["value"] for row in spark.sql(f"SHOW TBLPROPERTIES {table.sql}").collect()}
+def read_properties(table: Table) -> dict[str, str]:
+    """Return the table's properties; start no Spark job, where DESCRIBE DETAIL gathers the whole log."""
+    return {row["key"]: row["value"] for row in table.spark.sql(f"SHOW TBLPROPERTIES {table.sql}").collect()}
 
 
-def read_detail(spark: SparkSession, table: Table) -> dict[str, Any]:
-    """Returns DESCRIBE DETAIL: id, properties, partitionColumns and more. Gathers the table's log."""
-    rows = spark.sql(f"DESCRIBE DETAIL {table.sql}").collect()
+def read_detail(table: Table) -> dict[str, Any]:
+    """Return DESCRIBE DETAIL: id, properties, partitionColumns and more. Gathers the table's log."""
+    rows = table.spark.sql(f"DESCRIBE DETAIL {table.sql}").collect()
     return rows[0].asDict(recursive=True)
 
 
-def pin_table(spark: SparkSession, table: Table, *, setting: str) -> Pin:
-    """Returns the table's id and latest version.
+def pin_table(table: Table, *, setting: str) -> Pin:
+    """Return the table's id and latest version.
 
     Args:
         setting: Config key that names the table, for the message.
@@ -256,29 +261,29 @@ def pin_table(spark: SparkSession, table: Table, *, setting: str) -> Pin:
     Raises:
         StorageError: There is no such table, or it isn't Delta.
     """
-    if not is_there(spark, table):
-        if table.path is not None and _has_files(spark, table.path):
+    if not is_there(table):
+        if table.path is not None and _has_files(table.spark, table.path):
             raise StorageError.not_delta(table.name, setting=setting)
         raise StorageError.no_table(table.name, setting=setting)
     try:
-        detail = read_detail(spark, table)
+        detail = read_detail(table)
         if detail["format"] != "delta":
             raise StorageError.not_delta(table.name, setting=setting)
-        version, partitioned_by = read_version(spark, table), tuple(detail["partitionColumns"])
+        version, partitioned_by = read_version(table), tuple(detail["partitionColumns"])
         return Pin(table=table, table_id=detail["id"], version=version, partitioned_by=partitioned_by)
     except STORAGE_FAULTS as error:
         raise StorageError.failed("read", table.name, reason_of(error)) from error
 
 
-def read_version(spark: SparkSession, table: Table) -> int:
-    """Returns the table's latest version; one Spark job."""
-    return int(spark.sql(f"DESCRIBE HISTORY {table.sql} LIMIT 1").collect()[0]["version"])
+def read_version(table: Table) -> int:
+    """Return the table's latest version; one Spark job."""
+    return int(table.spark.sql(f"DESCRIBE HISTORY {table.sql} LIMIT 1").collect()[0]["version"])
 
 
-def read_table(spark: SparkSession, table: Table, *, version: int | None = None) -> DataFrame:
+def read_table(table: Table, *, version: int | None = None) -> DataFrame:
     if version is None:
-        return spark.read.table(table.sql)
-    return spark.sql(f"SELECT * FROM {table.sql} VERSION AS OF {version}")
+        return table.spark.read.table(table.sql)
+    return table.spark.sql(f"SELECT * FROM {table.sql} VERSION AS OF {version}")
 
 
 def local_frame(spark: SparkSession, records: Sequence[Mapping[str, Any]], schema: T.StructType | str) -> DataFrame:
@@ -295,7 +300,7 @@ def _arrow_schema(schema: T.StructType) -> pa.Schema:
 
 
 def append_rows(rows: DataFrame, table: Table, *, tag: str | None = None) -> None:
-    """Appends; columns are matched by name. The commit's userMetadata is `tag`."""
+    """Append; columns are matched by name. The commit's userMetadata is `tag`."""
     writer = rows.write.format("delta").mode("append").options(**({"userMetadata": tag} if tag else {}))
     try:
         writer.save(table.path) if table.path is not None else writer.saveAsTable(table.sql)
@@ -304,7 +309,7 @@ def append_rows(rows: DataFrame, table: Table, *, tag: str | None = None) -> Non
 
 
 def replace_rows(rows: DataFrame, table: Table, *, where: str, tag: str) -> None:
-    """Replaces in one commit what `where` holds for; the commit's userMetadata is `tag`.
+    """Replace in one commit what `where` holds for; the commit's userMetadata is `tag`.
 
     Raises:
         Whatever Delta raises on a conflict: the caller knows whether to try again.
@@ -313,13 +318,13 @@ def replace_rows(rows: DataFrame, table: Table, *, where: str, tag: str) -> None
     writer.save(table.path) if table.path is not None else writer.saveAsTable(table.sql)
 
 
-def read_commits(spark: SparkSession, table: Table, *, most: int = 50) -> dict[str, dict[str, Any]]:
-    """Returns the history rows of runs' commits by run id, among the last `most` commits.
+def read_commits(table: Table, *, most: int = 50) -> dict[str, dict[str, Any]]:
+    """Return the history rows of runs' commits by run id, among the last `most` commits.
 
     A run's commit is the one whose userMetadata is JSON with its `run_id`; all that it tells is added as `told`.
     """
     found: dict[str, dict[str, Any]] = {}
-    for row in spark.sql(f"DESCRIBE HISTORY {table.sql} LIMIT {most}").collect():
+    for row in table.spark.sql(f"DESCRIBE HISTORY {table.sql} LIMIT {most}").collect():
         told = _told(row["userMetadata"])
         if run_id := told.get("run_id"):
             found.setdefault(run_id, {**row.asDict(recursive=True), "told": told})
@@ -335,18 +340,18 @@ def _told(text: str | None) -> dict[str, Any]:
     return told if isinstance(told, dict) and isinstance(told.get("run_id"), str) else {}
 
 
-def optimize_table(spark: SparkSession, table: Table) -> None:
-    """Puts small files together; no commit where there is nothing to do."""
-    _maintained(spark, f"OPTIMIZE {table.sql}", table)
+def optimize_table(table: Table) -> None:
+    """Put small files together; no commit where there is nothing to do."""
+    _maintained(f"OPTIMIZE {table.sql}", table)
 
 
-def vacuum_table(spark: SparkSession, table: Table, *, retain_days: int) -> None:
-    """Removes files that no version of the last days needs."""
-    _maintained(spark, f"VACUUM {table.sql} RETAIN {retain_days * 24} HOURS", table)
+def vacuum_table(table: Table, *, retain_days: int) -> None:
+    """Remove files that no version of the last days needs."""
+    _maintained(f"VACUUM {table.sql} RETAIN {retain_days * 24} HOURS", table)
 
 
-def _maintained(spark: SparkSession, statement: str, table: Table) -> None:
+def _maintained(statement: str, table: Table) -> None:
     try:
-        spark.sql(statement).collect()
+        table.spark.sql(statement).collect()
     except STORAGE_FAULTS as error:
         raise StorageError.failed("maintain", table.name, reason_of(error)) from error

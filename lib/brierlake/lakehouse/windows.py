@@ -1,4 +1,4 @@
-"""Windows: the days or months along which predictions are replaced and judged, and scopes made of them."""
+"""Windows: the days or months along which predictions are replaced and diagnosed, and scopes made of them."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from brierlake.names import column_of, internal, quoted_name
 from brierlake.times import DAY_MICROS
 
 Window = date | None
-"""First day of a window; null: the rows without a time, or all rows where there is no time column."""
+"""First day of a window; None: the rows without a time, or all rows where there is no time column."""
 
 FULL, INCREMENTAL = "full", "incremental"
 WINDOW = internal("window")
@@ -33,7 +33,7 @@ class Scope:
     end: date | None = None
     is_incremental: bool = False
     touched: frozenset[Window] | None = None
-    """The windows of an incremental scope; null: not known yet, or any."""
+    """The windows of an incremental scope; None: not known yet, or any."""
 
     @property
     def is_full(self) -> bool:
@@ -53,7 +53,7 @@ class Scope:
 
 
 def parse_scope(start: str | None, end: str | None, *, features: FeaturesConfig, is_incremental: bool = False) -> Scope:
-    """Reads --from and --to: dates or UTC timestamps, half-open, at a window's edge; without them the scope is whole.
+    """Read --from and --to: dates or UTC timestamps, half-open, at a window's edge; without them the scope is whole.
 
     Raises:
         ConfigError: A bound is no date, doesn't start a window, the scope is empty, or needs windows.
@@ -85,7 +85,7 @@ def _bound(text: str | None, *, features: FeaturesConfig) -> date | None:
 
 
 def parse_moment(text: str) -> datetime:
-    """Reads a date or timestamp, in UTC unless it names an offset.
+    """Read a date or timestamp, in UTC unless it names an offset.
 
     Raises:
         ConfigError: It is neither.
@@ -104,7 +104,7 @@ def _parsed(text: str) -> datetime:
 
 
 def split_by_month(scope: Scope) -> list[Scope]:
-    """Returns the scope in pieces of at most a calendar month, in order. The scope must have both bounds."""
+    """Return the scope in pieces of at most a calendar month, in order. The scope must have both bounds."""
     pieces, start = [], scope.start
     while start is not None and scope.end is not None and start < scope.end:
         end = min(_next_month(start) or scope.end, scope.end)
@@ -114,7 +114,7 @@ def split_by_month(scope: Scope) -> list[Scope]:
 
 
 def whole_months(scope: Scope) -> Scope:
-    """Returns the scope widened to the months that it touches; to all of them where only their names are known."""
+    """Return the scope widened to the months that it touches; to all of them where only their names are known."""
     if scope.touched is not None:
         return Scope()
     start = scope.start.replace(day=1) if scope.start else None
@@ -123,13 +123,13 @@ def whole_months(scope: Scope) -> Scope:
 
 
 def _next_month(day: date) -> date | None:
-    """Null: there is none that Python could name."""
+    """None: there is none that Python could name."""
     following = _moved(day.replace(day=1), 32)
     return following.replace(day=1) if following else None
 
 
 def _moved(day: date, days: int) -> date | None:
-    """Returns the day so many days later; null: before year 1 or after year 9999."""
+    """Return the day so many days later; None: before year 1 or after year 9999."""
     try:
         return day + timedelta(days=days)
     except OverflowError:
@@ -141,7 +141,7 @@ def month_of(window: Window) -> Window:
 
 
 def validate_time_columns(schema: T.StructType, features: FeaturesConfig, *, table: str) -> None:
-    """Raises ContractError unless the columns that cut windows are there and are times."""
+    """Raise ContractError unless the columns that cut windows are there and are times."""
     types = {each.name: each.dataType for each in schema}
     faults = []
     if features.event_at and not isinstance(
@@ -181,7 +181,7 @@ def utc_day(moment: Column) -> Column:
 
 
 def filter_condition(windows: Collection[Window], *, column: str = "window_start") -> str:
-    """Returns a SQL condition that holds for exactly these windows."""
+    """Return a SQL condition that holds for exactly these windows."""
     days = sorted({each for each in windows if each is not None})
     spans = _spans(days)
     if len(spans) > _MANY_SPANS:
@@ -195,12 +195,12 @@ def filter_condition(windows: Collection[Window], *, column: str = "window_start
 
 
 def other_condition(windows: Collection[Window]) -> str:
-    """Returns a SQL condition that holds for all windows but these."""
+    """Return a SQL condition that holds for all windows but these."""
     return f"NOT coalesce({filter_condition(windows)}, false)"
 
 
 def in_order(windows: Iterable[Window]) -> list[Window]:
-    """Returns the windows by time, the one without a time last."""
+    """Return the windows by time, the one without a time last."""
     return sorted(windows, key=lambda window: (window is None, window or date.min))
 
 
@@ -215,7 +215,7 @@ def _spans(days: list[date]) -> list[tuple[date, date]]:
 
 
 def time_condition(features: FeaturesConfig, schema: T.StructType, scope: Scope, *, margin_days: int = 0) -> str:
-    """Returns a SQL condition on the time column itself, by which Delta can skip files; it may let more through.
+    """Return a SQL condition on the time column itself, by which Delta can skip files; it may let more through.
 
     Args:
         margin_days: Days more on both sides. Where a table is partitioned by something generated from the time, Delta

@@ -4,7 +4,7 @@ from brierlake.model.contract import Contract, build_contract
 from brierlake.model.environment import (
     Difference,
     Differences,
-    Required,
+    Requirements,
     compare_environment,
     describe_differences,
     read_environment,
@@ -22,7 +22,7 @@ __all__ = [
     "Difference",
     "Differences",
     "ModelUdf",
-    "Required",
+    "Requirements",
     "SampleResult",
     "build_contract",
     "build_udf",

@@ -16,13 +16,13 @@ from mlflow.models import Model
 from numpy.typing import NDArray
 
 from brierlake.config import Label
+from brierlake.model.bad_rows import score_rows
 from brierlake.model.flavors import Source, probability_source
-from brierlake.model.gaps import Known
+from brierlake.model.gaps import KnownGaps
 from brierlake.model.issues import LIMITED, WHOLE, Texts, encode, unfit
 from brierlake.model.masks import absent_in
 from brierlake.model.modules import Modules
 from brierlake.model.outputs import Floats
-from brierlake.model.rows import score_rows
 
 SETTINGS = "adapter.json"
 INNER = "model"
@@ -54,17 +54,17 @@ class Adapter:
             if to not in _AS_THEY_ARE or (to == "str" and source.missing_text is not None)
         ]
         self.is_read_by_row = source.is_read_by_row and set(types) == {"float64"}
-        self.known = Known()
+        self.known = KnownGaps()
 
     def get_raw_model(self) -> "Adapter":
         return self
 
     def predict(self, data: pd.DataFrame) -> Floats:
-        """Returns what `issues.decode` takes apart (rows,)."""
+        """Return what `issues.decode` takes apart (rows,)."""
         return encode(*self.with_issues(data))
 
     def with_issues(self, data: pd.DataFrame) -> tuple[Floats, Texts]:
-        """Returns each row's probability (NaN = none) and issue (empty = none)."""
+        """Return each row's probability (NaN = none) and issue (empty = none)."""
         with self.source.at_work():
             return self._with_issues(data)
 
@@ -80,7 +80,7 @@ class Adapter:
         return probability, issue
 
     def values(self, data: pd.DataFrame) -> Floats:
-        """Returns what the model gives for rows that it scores, as it gives it."""
+        """Return what the model gives for rows that it scores, as it gives it."""
         return self.score(self._named(data)[0])
 
     def is_nameless(self, data: pd.DataFrame) -> bool:
@@ -93,7 +93,7 @@ class Adapter:
             return self.source.score(self.model_input(frame))
 
     def model_input(self, frame: pd.DataFrame) -> Any:
-        """Returns rows that fit, as the model takes them."""
+        """Return rows that fit, as the model takes them."""
         if self.form == "tensor":
             return np.ascontiguousarray(frame.to_numpy(dtype=self.types[0]))
         if self.is_read_by_row:
@@ -105,7 +105,7 @@ class Adapter:
         return rows
 
     def _named(self, data: pd.DataFrame) -> tuple[pd.DataFrame, NDArray[np.bool_], Texts]:
-        """Returns the features, their nulls put back, which rows fit into the model's types, and why the others not."""
+        """Return the features, their nulls put back, which rows fit into the model's types, and why the others not."""
         frame = data.iloc[:, : len(self.features)].copy(deep=False)
         frame.columns = pd.Index(self.features)
         absent = absent_in(data.iloc[:, len(self.features) :], self.masked)
@@ -123,7 +123,7 @@ class Adapter:
         return column.astype(np.dtype(to))
 
     def _fits(self, frame: pd.DataFrame, absent: Mapping[str, NDArray[np.bool_]]) -> tuple[NDArray[np.bool_], Texts]:
-        """Returns which rows can be put into the model's types at all, and for the others why not."""
+        """Return which rows can be put into the model's types at all, and for the others why not."""
         fits = np.ones(len(frame), dtype=np.bool_)
         reasons = np.full(len(frame), "", dtype=object)
         for name, to in self.limited:
@@ -168,7 +168,7 @@ def _loaded(path: Path, settings: dict[str, Any]) -> Adapter:
 
 
 def load_source(path: Path, *, positive_class: Label) -> Source:
-    """Loads a model and finds its probability.
+    """Load a model and find its probability.
 
     Raises:
         NotAProbabilityError: It has none of the positive class.

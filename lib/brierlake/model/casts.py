@@ -38,7 +38,7 @@ _TIMES = (T.TimestampType, T.TimestampNTZType, T.DateType)
 
 
 def arriving_type(to: str) -> str:
-    """Returns the Spark type in which a feature arrives at the model; times arrive as microseconds since 1970, UTC."""
+    """Return the Spark type in which a feature arrives at the model; times arrive as microseconds since 1970, UTC."""
     return _ARRIVING[to]
 
 
@@ -48,7 +48,7 @@ def is_masked(field: T.StructField, *, to: str) -> bool:
 
 
 def cast_fault(name: str, column_type: T.DataType, *, to: str) -> str | None:
-    """Returns why a column can't be fed as type `to`, and the fix; None where the cast is safe."""
+    """Return why a column can't be fed as type `to`, and the fix; None where the cast is safe."""
     have = column_type.simpleString()
     arriving = arriving_type(to)
     if to == "datetime64[ns]":
@@ -71,7 +71,7 @@ def cast_fault(name: str, column_type: T.DataType, *, to: str) -> str | None:
 
 
 def arriving_column(name: str, column_type: T.DataType, *, to: str) -> Column:
-    """Returns a feature as it is handed to the model; what doesn't fit a whole-number type becomes null."""
+    """Return a feature as it is handed to the model; what doesn't fit a whole-number type becomes null."""
     column = column_of(name)
     if to == "datetime64[ns]":
         return micros_of(column, column_type)

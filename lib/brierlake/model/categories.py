@@ -30,7 +30,7 @@ class Categories:
     """Frame with categories -> what a booster without the scikit-learn interface gives."""
 
     def coded(self, data: Any) -> Any:
-        """Returns the rows with categories; a matrix stays as it is."""
+        """Return the rows with categories; a matrix stays as it is."""
         if not isinstance(data, pd.DataFrame):
             return data
         coded = {
@@ -46,7 +46,7 @@ class Categories:
 
 
 def find_categories(raw: Any) -> Categories | None:
-    """Returns the pandas categories that a model was trained on; None where there were none.
+    """Return the pandas categories that a model was trained on; None where there were none.
 
     Raises:
         NotAProbabilityError: The booster was saved without them.
@@ -85,7 +85,7 @@ def _of_lightgbm(booster: Any, stored: list[list[Any]], *, is_bare: bool) -> Cat
 
 
 def _candidates(text: list[int], marked: list[int], stored: list[list[Any]]) -> Iterator[list[int]]:
-    """Returns the places that the stored categories, of which LightGBM keeps only the order, may belong to."""
+    """Return the places that the stored categories, of which LightGBM keeps only the order, may belong to."""
     if all(isinstance(each, str) for known in stored for each in known):
         yield text  # ordered categories aren't marked
     yield marked

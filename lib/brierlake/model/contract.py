@@ -46,7 +46,7 @@ class Contract:
     """Features that arrive without their nulls, which come as bits of further columns."""
 
     def described(self) -> dict[str, Any]:
-        """Returns what decides a probability, as JSON."""
+        """Return what decides a probability, as JSON."""
         return {
             "form": self.form,
             "features": [list(pair) for pair in zip(self.features, self.types, strict=True)],
@@ -55,7 +55,7 @@ class Contract:
 
 
 @dataclass(frozen=True)
-class _Wanted:
+class _Input:
     name: str
     type: str
     is_optional: bool = False
@@ -71,7 +71,7 @@ def build_contract(
     reserved: Sequence[str] = (),
     table: str,
 ) -> Contract:
-    """Returns how the columns of a features table are fed to a model.
+    """Return how the columns of a features table are fed to a model.
 
     Args:
         model_path: Folder of the fetched model.
@@ -109,7 +109,7 @@ def build_contract(
 
 
 def _validate_kind(model: Model) -> None:
-    """Refuses what MLflow can't run as a Python model on rows of a DataFrame, whatever the table is."""
+    """Refuse what MLflow can't run as a Python model on rows of a DataFrame, whatever the table is."""
     loader = model.flavors.get("python_function", {}).get("loader_module", "")
     if loader in _JVM_LOADERS or "spark" in model.flavors:
         raise ContractError.unscorable(
@@ -140,7 +140,7 @@ def _class_faults(model: Model, positive_class: Label) -> list[str]:
 
 
 def _output_faults(model_path: Path, positive_class: Label) -> list[str]:
-    """Says what the sample would say once the table fits, so that both can be mended at once."""
+    """Say what the sample would say once the table fits, so that both can be mended at once."""
     try:
         with quiet_mlflow():
             load_source(model_path, positive_class=positive_class)
@@ -153,7 +153,7 @@ def _output_faults(model_path: Path, positive_class: Label) -> list[str]:
 
 def _column_features(
     inputs: Schema, *, features: Sequence[str], available: Sequence[str]
-) -> tuple[list[_Wanted], list[str]]:
+) -> tuple[list[_Input], list[str]]:
     if not inputs.has_input_names():
         raise ContractError.unusable_signature("has a signature whose columns have no names")
     specs: list[Any] = list(inputs.inputs)
@@ -176,7 +176,7 @@ def _column_features(
         if features and spec.required and spec.name not in features
     ]
     wanted = [
-        _Wanted(spec.name, _TYPES[spec.type], not spec.required)
+        _Input(spec.name, _TYPES[spec.type], not spec.required)
         for spec in specs
         if _is_scalar(spec) and (not features or spec.name in features)
     ]
@@ -195,7 +195,7 @@ def _is_scalar(spec: Any) -> bool:
 
 def _tensor_features(
     inputs: Schema, *, features: Sequence[str], run_features: Sequence[str]
-) -> tuple[list[_Wanted], list[str]]:
+) -> tuple[list[_Input], list[str]]:
     specs: list[Any] = list(inputs.inputs)
     spec = specs[0]
     if len(specs) > 1 or len(spec.shape) != 2:
@@ -222,14 +222,14 @@ def _tensor_features(
     if width > 0 and len(names) != width:
         source = "features.columns" if features else "the model's run"
         faults.append(f"the model takes {width} features and {source} lists {len(names)}: list those it was trained on")
-    return [_Wanted(name, spec.type.name) for name in names], faults
+    return [_Input(name, spec.type.name) for name in names], faults
 
 
 def _repeated(names: Sequence[str]) -> list[str]:
     return [name for k, name in enumerate(names) if name in names[:k]]
 
 
-def _column_faults(wanted: Sequence[_Wanted], schema: T.StructType) -> list[str]:
+def _column_faults(wanted: Sequence[_Input], schema: T.StructType) -> list[str]:
     faults = []
     types = {field.name: field.dataType for field in schema}
     for each in wanted:
@@ -242,7 +242,7 @@ def _column_faults(wanted: Sequence[_Wanted], schema: T.StructType) -> list[str]
     return faults
 
 
-def _reserved_faults(wanted: Sequence[_Wanted], reserved: Sequence[str]) -> list[str]:
+def _reserved_faults(wanted: Sequence[_Input], reserved: Sequence[str]) -> list[str]:
     return [
         f"`{each.name}` can't be a feature: it is the outcome, or a column of the job's own. Train without it"
         for each in wanted

@@ -22,7 +22,7 @@ _IGNORED = ("-c", "--constraint", "-i", "--index-url", "--extra-index-url", "--f
 
 
 @dataclass(frozen=True)
-class Required:
+class Requirements:
     """What a model's own files ask for."""
 
     requirements: tuple[Requirement, ...]
@@ -36,19 +36,19 @@ class Difference:
     package: str
     required: str
     driver: str | None
-    """Version on the driver; null: not installed."""
+    """Version on the driver; None: not installed."""
     executors: str | None
 
 
 @dataclass(frozen=True)
 class Differences:
-    """What doesn't fit, and what nobody can say."""
+    """What doesn't fit, and what can't be said."""
 
     packages: tuple[Difference, ...]
     unparsed: tuple[str, ...]
 
 
-def read_environment(model_path: Path) -> Required:
+def read_environment(model_path: Path) -> Requirements:
     lines = _requirement_lines(model_path)
     parsed, unparsed = [], []
     for line in lines:
@@ -61,11 +61,11 @@ def read_environment(model_path: Path) -> Required:
             unparsed.append(line)
         elif requirement.marker is None or requirement.marker.evaluate():
             parsed.append(requirement)
-    return Required(tuple(parsed), _python(model_path), tuple(unparsed))
+    return Requirements(tuple(parsed), _python(model_path), tuple(unparsed))
 
 
-def compare_environment(required: Required, *, spark: SparkSession) -> Differences:
-    """Compares with the driver, and with an executor by one small task."""
+def compare_environment(required: Requirements, *, spark: SparkSession) -> Differences:
+    """Compare with the driver, and with an executor by one small task."""
     names = tuple(requirement.name for requirement in required.requirements)
     driver = {name: _installed(name) for name in names}
     driver_python, executor_python = platform.python_version(), None
@@ -76,7 +76,7 @@ def compare_environment(required: Required, *, spark: SparkSession) -> Differenc
     differences = [
         Difference(each.name, str(each.specifier), driver[each.name], executors.get(each.name))
         for each in required.requirements
-        if not (_is_met(each, driver[each.name]) and _is_met(each, executors.get(each.name)))
+        if not (meets(each, driver[each.name]) and meets(each, executors.get(each.name)))
     ]
     if required.python and not all(
         _minor(each) == _minor(required.python) for each in (driver_python, executor_python)
@@ -86,7 +86,7 @@ def compare_environment(required: Required, *, spark: SparkSession) -> Differenc
 
 
 def validate_environment(differences: Differences, *, mode: Literal["warn", "strict", "ignore"]) -> None:
-    """Raises where `mode` is strict and a package differs.
+    """Raise where `mode` is strict and a package differs.
 
     Raises:
         ContractError: Lists the packages.
@@ -102,7 +102,7 @@ def validate_environment(differences: Differences, *, mode: Literal["warn", "str
 
 
 def describe_differences(differences: Differences) -> list[str]:
-    """Returns a table of what differs, and the requirements that nobody can compare; nothing where all fits."""
+    """Return a table of what differs, and the requirements that can't be compared; nothing where all fits."""
     rows = [
         (each.package, each.required or "any", each.driver or "none", each.executors or "none")
         for each in differences.packages
@@ -161,7 +161,7 @@ def _versions_of(names: Sequence[str]):  # type: ignore[no-untyped-def]
     return versions
 
 
-def _is_met(requirement: Requirement, version: str | None) -> bool:
+def meets(requirement: Requirement, version: str | None) -> bool:
     if version is None:
         return False
     try:

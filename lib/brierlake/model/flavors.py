@@ -44,7 +44,7 @@ class Source:
 
 
 def probability_source(model: Any, *, positive_class: Label) -> Source:
-    """Returns where the probability of the positive class is in a loaded pyfunc model.
+    """Return where the probability of the positive class is in a loaded pyfunc model.
 
     Raises:
         NotAProbabilityError: The positive class isn't among those that the model names, or it gives labels only.
@@ -110,7 +110,7 @@ def _quiet_predict(raw: Any) -> Callable[[Any], Any]:
 
 
 def _known_classes(raw: Any, classes: Any) -> list[Any]:
-    """Returns the classes of a model that answers one question."""
+    """Return the classes of a model that answers one question."""
     known = [each.item() if isinstance(each, np.generic) else each for each in classes]
     is_listed = any(isinstance(each, (list, tuple, np.ndarray)) for each in known)
     count = len(known) if is_listed else max((_label_count(part, len(known)) for part in parts(raw)), default=1)
@@ -120,7 +120,7 @@ def _known_classes(raw: Any, classes: Any) -> list[Any]:
 
 
 def _label_count(part: Any, count: int) -> int:
-    """Returns how many labels a row can have at once, where classes are the numbers of labels."""
+    """Return how many labels a row can have at once, where classes are the numbers of labels."""
     if type(part).__module__.startswith("xgboost.") and hasattr(part, "get_booster"):
         learner = json.loads(part.get_booster().save_config())["learner"]
         return int(learner["learner_model_param"].get("num_target", 1))

@@ -18,7 +18,7 @@ _TRIED = 3
 
 
 @dataclass
-class Known:
+class KnownGaps:
     """What this worker has learned about the model."""
 
     takes: dict[tuple[str, str], bool] = field(default_factory=dict)
@@ -36,7 +36,7 @@ class Known:
 
 
 def by_content(frame: pd.DataFrame, rows: Rows) -> Rows:
-    """Returns the rows in an order that hangs on what is in them, not on where they stand."""
+    """Return the rows in an order that hangs on what is in them, not on where they stand."""
     part = frame.take(rows)
     try:
         hashes = pd.util.hash_pandas_object(part, index=False)
@@ -46,12 +46,12 @@ def by_content(frame: pd.DataFrame, rows: Rows) -> Rows:
 
 
 def spread(rows: Rows, count: int) -> Rows:
-    """Returns some of the rows, from the first to the last; all where there are no more."""
+    """Return some of the rows, from the first to the last; all where there are no more."""
     return rows[np.unique(np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(np.intp))]
 
 
 def gaps(column: pd.Series, kind: str) -> Flags:
-    """Returns which values are null or NaN (kind null), or infinite (kind infinite)."""
+    """Return which values are null or NaN (kind null), or infinite (kind infinite)."""
     if kind == "null":
         return np.asarray(column.isna(), dtype=np.bool_)
     if column.dtype.kind == "f":
@@ -76,8 +76,8 @@ def set_aside(rows: Rows, frame: pd.DataFrame, untaken: set[tuple[str, str]], is
     return rows
 
 
-def learned(frame: pd.DataFrame, rows: Rows, *, score: Score, known: Known) -> set[tuple[str, str]]:
-    """Tries each kind of gap that these rows have, first on a row that scores; returns those that the model refuses.
+def learned(frame: pd.DataFrame, rows: Rows, *, score: Score, known: KnownGaps) -> set[tuple[str, str]]:
+    """Try each kind of gap that these rows have, first on a row that scores; return those that the model refuses.
 
     A model may take a gap in some rows only: where any of a few with it is scored, none is refused unseen.
     """
@@ -99,7 +99,7 @@ def learned(frame: pd.DataFrame, rows: Rows, *, score: Score, known: Known) -> s
 
 
 def _good_row(frame: pd.DataFrame, whole: Rows, gappy: Rows, *, score: Score) -> pd.DataFrame | None:
-    """Looks for a row without gaps that scores; where all have gaps, fills a few."""
+    """Look for a row without gaps that scores; where all have gaps, fills a few."""
     for row in by_content(frame, whole)[:_TRIED]:
         if _is_scored(frame.iloc[[row]], score):
             return frame.iloc[[row]]

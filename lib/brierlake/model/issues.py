@@ -56,7 +56,7 @@ def without_number(name: str, gap: str) -> str:
 
 
 def unfit(name: str, to: str) -> str:
-    """Says why a value can't be put into the model's type at all."""
+    """Say why a value can't be put into the model's type at all."""
     if to == "datetime64[ns]":
         return f"{name} is too far from today for a time in nanoseconds"
     kind = "true or false" if to == "bool" else f"whole numbers ({to})"
@@ -68,7 +68,7 @@ def raised(error: str, said: str) -> str:
 
 
 def foreseen(features: Sequence[str], types: Sequence[str]) -> list[str]:
-    """Returns every issue that rows of these features can have, but for most of what a model says when it raises."""
+    """Return every issue that rows of these features can have, but for most of what a model says when it raises."""
     of_features = [words(name, gap) for name in features for gap in GAPS for words in (refused, without_number)]
     of_types = [unfit(name, to) for name, to in zip(features, types, strict=True) if to in LIMITED]
     of_rows = [raised(error, said) for error, said in _COMMON]
@@ -81,12 +81,12 @@ def is_vague(issue: str) -> bool:
 
 
 def words_of(issue: str) -> str:
-    """Returns what a model said when it raised, without the kind of error; of other issues, all of it."""
+    """Return what a model said when it raised, without the kind of error; of other issues, all of it."""
     return issue.partition(": ")[2] or issue if issue.startswith(RAISES) else issue
 
 
 def encode(probability: Floats, issue: Texts) -> Floats:
-    """Returns the probability (rows,), and where there is an issue (not empty) its code instead, below 0."""
+    """Return the probability (rows,), and where there is an issue (not empty) its code instead, below 0."""
     is_bad = np.asarray(issue != "", dtype=np.bool_)
     if not is_bad.any():
         return probability
@@ -97,7 +97,7 @@ def encode(probability: Floats, issue: Texts) -> Floats:
 
 
 def code_of(issue: str) -> float:
-    """Returns a whole number below 0 that a double holds exactly."""
+    """Return a whole number below 0 that a double holds exactly."""
     error = issue.removeprefix(RAISES).partition(":")[0] if issue.startswith(RAISES) else ""
     kind = _ERRORS.index(error) if error in _ERRORS else 0
     hashed = int.from_bytes(hashlib.blake2b(issue.encode(), digest_size=_HASH_BYTES).digest(), "big")
@@ -105,7 +105,7 @@ def code_of(issue: str) -> float:
 
 
 def decode(coded: Column, *, known: Iterable[str]) -> tuple[Column, Column]:
-    """Returns `probability` (null: none) and `issue` (null: none) of what `encode` made.
+    """Return `probability` (null: none) and `issue` (null: none) of what `encode` made.
 
     Args:
         known: Issues whose words are known; of others the kind of error is told.

@@ -21,12 +21,12 @@ _BITS = 62
 
 
 def mask_names(count: int) -> list[str]:
-    """Returns the names of the columns that hold the bits of so many features."""
+    """Return the names of the columns that hold the bits of so many features."""
     return [internal(f"nulls_{k}") for k in range(-(-count // _BITS))]
 
 
 def without_nulls(arriving: Mapping[str, Column], masked: Sequence[str]) -> dict[str, Column]:
-    """Returns columns with 0 for the nulls of masked ones, and after them those that say where the nulls were."""
+    """Return columns with 0 for the nulls of masked ones, and after them those that say where the nulls were."""
     filled = {
         name: F.coalesce(column, F.lit(0).cast("bigint")) if name in masked else column
         for name, column in arriving.items()
@@ -39,7 +39,7 @@ def without_nulls(arriving: Mapping[str, Column], masked: Sequence[str]) -> dict
 
 
 def masks_of(absent: Mapping[str, Flags]) -> dict[str, NDArray[np.int64]]:
-    """Returns the columns of bits (rows,) for features of which it is known where they are null."""
+    """Return the columns of bits (rows,) for features of which it is known where they are null."""
     return {
         name: reduce(add, (absent[each].astype(np.int64) << k for k, each in bits))
         for name, bits in _dealt(list(absent))
@@ -47,7 +47,7 @@ def masks_of(absent: Mapping[str, Flags]) -> dict[str, NDArray[np.int64]]:
 
 
 def absent_in(masks: pd.DataFrame, masked: Sequence[str]) -> dict[str, Flags]:
-    """Returns for each masked feature that is null anywhere in these columns of bits, in which rows."""
+    """Return for each masked feature that is null anywhere in these columns of bits, in which rows."""
     found: dict[str, Flags] = {}
     for at, (_, bits) in enumerate(_dealt(masked)):
         values = masks.iloc[:, at].to_numpy(dtype=np.int64)
@@ -57,7 +57,7 @@ def absent_in(masks: pd.DataFrame, masked: Sequence[str]) -> dict[str, Flags]:
 
 
 def _dealt(masked: Sequence[str]) -> list[tuple[str, list[tuple[int, str]]]]:
-    """Returns each column of bits with its features and their bits."""
+    """Return each column of bits with its features and their bits."""
     return [
         (name, list(enumerate(masked[k * _BITS : (k + 1) * _BITS]))) for k, name in enumerate(mask_names(len(masked)))
     ]

@@ -8,7 +8,7 @@ import numpy as np
 
 
 def missing_text(model: Any) -> float | None:
-    """Returns what the encoders and imputers inside a model know as missing text; None unless all agree on NaN.
+    """Return what the encoders and imputers inside a model know as missing text; None unless all agree on NaN.
 
     Spark hands over None. An encoder that learned NaN takes None for an unknown category, and an imputer for NaN
     leaves None as it is, both without a word.
@@ -26,7 +26,7 @@ def _markers(part: Any) -> Iterator[Any]:
 
 
 def parts(model: Any) -> Iterator[Any]:
-    """Walks through the estimators of a pipeline, column transformer or meta-estimator."""
+    """Walk through the estimators of a pipeline, column transformer or meta-estimator."""
     waiting, seen = [model], set()
     while waiting:
         each = waiting.pop()

@@ -39,7 +39,7 @@ class Modules:
         self._is_active = False
 
     def load(self, load: Callable[[], _Loaded]) -> _Loaded:
-        """Loads the model, and learns which further modules and paths it takes from its folder by itself."""
+        """Load the model, and learns which further modules and paths it takes from its folder by itself."""
         with _LOCK:
             before = dict(sys.modules)
             importlib.invalidate_caches()
@@ -102,19 +102,19 @@ class Modules:
 
 
 def _taken(names: frozenset[str]) -> dict[str, ModuleType]:
-    """Takes all modules of these packages out of `sys.modules`."""
+    """Take all modules of these packages out of `sys.modules`."""
     return {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] in names}
 
 
 def _code_paths(folder: Path) -> list[str]:
-    """Returns the folders that MLflow puts on the path for a model."""
+    """Return the folders that MLflow puts on the path for a model."""
     flavors: list[Any] = list(Model.load(str(folder)).flavors.values())
     named = dict.fromkeys(each["code"] for each in flavors if isinstance(each, dict) and each.get("code"))
     return [str(folder / name) for name in named]
 
 
 def _top_names(folder: Path) -> Iterator[str]:
-    """Returns what can be imported from a folder: modules, packages, and folders without an `__init__`."""
+    """Return what can be imported from a folder: modules, packages, and folders without an `__init__`."""
     for path in folder.iterdir() if folder.is_dir() else ():
         if path.is_dir():
             yield path.name

@@ -22,7 +22,7 @@ class NotAProbabilityError(ValueError):
 
 
 def read_output(output: Any, *, positive_class: Label, rows: int | None = None) -> Floats:
-    """Returns the positive class's values out of what a model that names no classes has predicted.
+    """Return the positive class's values out of what a model that names no classes has predicted.
 
     One value a row is the probability of class 1 (so that 0 or False means one minus it); of several columns, the one
     that has the class's name, or its number from 0. Values with an index are put into the order of the rows.
@@ -57,7 +57,7 @@ def gives_one_value(output: Any, *, positive_class: Label, rows: int) -> bool:
 
 
 def read_class(output: Any, k: int, *, classes: Sequence[Any], rows: int) -> Floats:
-    """Returns the values of the k-th class out of what `predict_proba` gives."""
+    """Return the values of the k-th class out of what `predict_proba` gives."""
     _refuse_tables(output)
     if isinstance(output, pd.DataFrame) and output.shape[1] == len(classes):
         known = list(output.columns)
@@ -84,7 +84,7 @@ def multi_label_error(count: int) -> NotAProbabilityError:
 
 
 def _columns(output: Any, rows: int | None) -> tuple[list[Any] | None, list[Any]]:
-    """Returns the columns of an output, and their names where it has any."""
+    """Return the columns of an output, and their names where it has any."""
     output = _refuse_tables(_from_records(output))
     if isinstance(output, pd.DataFrame):
         names, columns = list(output.columns), [output.iloc[:, k] for k in range(output.shape[1])]
@@ -112,7 +112,7 @@ def _of_array(values: NDArray[Any], rows: int | None) -> list[Any]:
 
 
 def _from_records(output: Any) -> Any:
-    """Returns a table in place of a list of dicts, or of a Series, array or single column of dicts."""
+    """Return a table in place of a list of dicts, or of a Series, array or single column of dicts."""
     if isinstance(output, pd.DataFrame) and output.shape[1] == 1:
         inner = output.iloc[:, 0]
         return _from_records(inner) if _first(inner) is not None else output
@@ -128,7 +128,7 @@ def _from_records(output: Any) -> Any:
 
 
 def _first(output: Any) -> Any:
-    """Returns the first record, or list of records, where these are what an output consists of."""
+    """Return the first record, or list of records, where these are what an output consists of."""
     if not isinstance(output, (list, tuple)) and str(getattr(output, "dtype", "")) != "object":
         return None
     first = next((each for each in output if each is not None), None)
@@ -147,7 +147,7 @@ def _refuse_chosen(names: list[Any]) -> None:
 
 
 def _refuse_tables(output: Any) -> Any:
-    """Refuses a list with a table for each label; of a single table, the list falls away."""
+    """Refuse a list with a table for each label; of a single table, the list falls away."""
     if not isinstance(output, (list, tuple)) or not output or any(_dimensions(each) != 2 for each in output):
         return output
     if len(output) > 1:
@@ -160,7 +160,7 @@ def _dimensions(value: Any) -> int:
 
 
 def _in_order(values: Any, rows: int | None) -> Any:
-    """Returns values with an index in the order of the rows; what has none is taken to be in it."""
+    """Return values with an index in the order of the rows; what has none is taken to be in it."""
     if not isinstance(values, pd.Series) or (rows is not None and len(values) != rows):
         return values  # that there are too many or too few is told of the rows
     count = len(values)
@@ -170,7 +170,7 @@ def _in_order(values: Any, rows: int | None) -> Any:
         return values.iloc[np.argsort(values.index.to_numpy())]
     message = (
         "the model gives its values under an index of its own (it begins with "
-        f"{listed(repr(each) for each in values.index[:3])}), so nobody can tell whose each is: return them "
+        f"{listed(repr(each) for each in values.index[:3])}), so it can't be told whose each is: return them "
         "under the index of the rows that it was given, or as an array in their order"
     )
     raise NotAProbabilityError(message)

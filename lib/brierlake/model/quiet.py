@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet_mlflow() -> Iterator[None]:
-    """Puts aside MLflow's advice to rebuild the training environment; `compare_environment` says what differs."""
+    """Put aside MLflow's advice to rebuild the training environment; `compare_environment` says what differs."""
     logger = logging.getLogger("mlflow")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -12,7 +12,7 @@ import pandas as pd
 from brierlake.errors import ContractError
 from brierlake.model.adapter import Adapter
 from brierlake.model.contract import Contract
-from brierlake.model.gaps import Known
+from brierlake.model.gaps import KnownGaps
 from brierlake.model.issues import ALL_REFUSED, OUTSIDE, RAISES, Texts
 from brierlake.model.masks import mask_names, masks_of
 from brierlake.model.outputs import Floats, NotAProbabilityError
@@ -43,14 +43,14 @@ class SampleResult:
 def try_sample(
     adapter_path: Path, sample: pd.DataFrame, *, contract: Contract, max_issue_share: float, table: str
 ) -> SampleResult:
-    """Scores a sample of the features table (its columns, or `select_inputs` of it) on the driver.
+    """Score a sample of the features table (its columns, or `select_inputs` of it) on the driver.
 
     Raises:
         ContractError: The model can't be loaded, doesn't give probabilities of the positive class, raises for every
             row, or leaves more rows without one than `max_issue_share`.
     """
     adapter = _loaded(adapter_path)
-    adapter.known = Known()
+    adapter.known = KnownGaps()
     data = _arriving(sample, contract)
     if not len(data):
         return SampleResult(0, 0, (), None, None, None, adapter.source.described)
@@ -72,12 +72,12 @@ def try_sample(
 
 
 def explain_rows(adapter_path: Path, rows: pd.DataFrame, *, contract: Contract) -> list[str]:
-    """Returns what keeps each row from a probability, in the model's own words where it raises; empty: nothing does.
+    """Return what keeps each row from a probability, in the model's own words where it raises; empty: nothing does.
 
     `rows` are those of `select_inputs`; each is tried by itself.
     """
     adapter, data = _loaded(adapter_path), _arriving(rows, contract)
-    adapter.known = Known()
+    adapter.known = KnownGaps()
     return [str(adapter.with_issues(data.iloc[[slot]])[1][0]) for slot in range(len(data))]
 
 
@@ -94,7 +94,7 @@ def _loaded(adapter_path: Path) -> Adapter:
 
 
 def _arriving(sample: pd.DataFrame, contract: Contract) -> pd.DataFrame:
-    """Returns the features by position, as Arrow hands them to an executor."""
+    """Return the features by position, as Arrow hands them to an executor."""
     columns: list[pd.Series[Any]] = []
     absent = {}
     for name, to in zip(contract.features, contract.types, strict=True):
@@ -109,7 +109,7 @@ def _arriving(sample: pd.DataFrame, contract: Contract) -> pd.DataFrame:
 
 
 def _cast(column: "pd.Series[Any]", to: str) -> "pd.Series[Any]":
-    """Casts what isn't cast yet; of `select_inputs`, everything is."""
+    """Cast what isn't cast yet; of `select_inputs`, everything is."""
     if to.startswith("float"):
         return column.astype("float64" if to == "float64" else "float32")
     if to == "datetime64[ns]" and column.dtype.kind in "MO":

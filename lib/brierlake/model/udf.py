@@ -55,12 +55,12 @@ def _shipped_udf(spark: SparkSession, adapter_path: Path) -> ModelUdf:
 
 
 def select_inputs(features: DataFrame, *, contract: Contract, beside: Iterable[Column] = ()) -> DataFrame:
-    """Keeps what the model is fed, cast as it is fed, and what is asked for beside; executors see the same."""
+    """Keep what the model is fed, cast as it is fed, and what is asked for beside; executors see the same."""
     return features.select(*[column.alias(name) for name, column in _inputs(features, contract).items()], *beside)
 
 
 def with_predictions(features: DataFrame, *, udf: ModelUdf, contract: Contract, seen: Iterable[str] = ()) -> DataFrame:
-    """Adds `PROBABILITY` (double in [0, 1]; null = not scored) and `ISSUE` (string; null = fine) to each row.
+    """Add `PROBABILITY` (double in [0, 1]; null = not scored) and `ISSUE` (string; null = fine) to each row.
 
     Don't filter on either before the result is written: Spark would run the model again for the filter.
 

@@ -18,8 +18,12 @@ from brierlake.model.quiet import quiet_mlflow
 _FORMAT = 2
 
 
-def prepare_adapter(model_path: Path, *, contract: Contract, positive_class: Label, folder: Path) -> Path:
-    """Saves the adapter around the model and returns its folder, inside `folder`; an earlier one is replaced."""
+def prepare_adapter(model_path: Path, *, digest: str, contract: Contract, positive_class: Label, folder: Path) -> Path:
+    """Save the adapter around the model and return its folder, inside `folder`; an earlier one is replaced.
+
+    Args:
+        digest: Of the model's files.
+    """
     adapter_path, package = folder / "adapter", Path(brierlake.__file__).parent
     shutil.rmtree(adapter_path, ignore_errors=True)
     settings = {
@@ -30,11 +34,11 @@ def prepare_adapter(model_path: Path, *, contract: Contract, positive_class: Lab
         "masked": contract.masked,
         "positive_class": positive_class,
     }
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    whole = hashlib.sha256(json.dumps({**settings, "model": digest}, sort_keys=True).encode())
     with tempfile.TemporaryDirectory(dir=folder) as staging, quiet_mlflow():
         data = Path(staging)
         (data / INNER).symlink_to(model_path.resolve(), target_is_directory=True)  # copied as a folder
-        settings["digest"] = _with_content(digest, model_path)
+        settings["digest"] = whole.hexdigest()
         (data / SETTINGS).write_text(json.dumps(settings), encoding="utf-8")
         mlflow.pyfunc.save_model(
             str(adapter_path),
@@ -45,11 +49,3 @@ def prepare_adapter(model_path: Path, *, contract: Contract, positive_class: Lab
             pip_requirements=[f"mlflow=={mlflow.__version__}"],
         )
     return adapter_path
-
-
-def _with_content(digest: "hashlib._Hash", folder: Path) -> str:
-    for path in sorted(each for each in folder.rglob("*") if each.is_file()):
-        digest.update(str(path.relative_to(folder)).encode())
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()

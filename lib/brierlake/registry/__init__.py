@@ -1,13 +1,12 @@
 """The model registry: every version looked at, the best one found and pinned, downloaded whole, and proof of why."""
 
-from brierlake.registry.aliases import read_alias, set_alias
 from brierlake.registry.connection import connect
+from brierlake.registry.experiment import Result, Source, log_result, tag_version
 from brierlake.registry.fetching import fetch_model
 from brierlake.registry.records import Candidate, FetchedModel, Resolution
 from brierlake.registry.registering import Registration, register_runs
 from brierlake.registry.resolution import resolve_model
-from brierlake.registry.results import Result, Source, log_result, tag_version
-from brierlake.registry.training import log_brier, log_features
+from brierlake.registry.versions import read_alias, set_alias
 
 __all__ = [
     "Candidate",
@@ -18,8 +17,6 @@ __all__ = [
     "Source",
     "connect",
     "fetch_model",
-    "log_brier",
-    "log_features",
     "log_result",
     "read_alias",
     "register_runs",

@@ -10,7 +10,7 @@ from typing import Any
 
 from brierlake.registry.pickles import find_named
 
-Judge = Callable[[str, bytes], str | None]
+Inspect = Callable[[str, bytes], str | None]
 """From a member's name and content to why it isn't known to be harmless."""
 
 _CLASSES = re.compile(
@@ -53,8 +53,8 @@ def is_torch_checkpoint(file: Path) -> bool:
         return False
 
 
-def find_archive_fault(archive: zipfile.ZipFile, *, judge: Judge) -> str | None:
-    """Returns why what is in the archive could run code, or None where all of it is known to be harmless."""
+def find_archive_fault(archive: zipfile.ZipFile, *, inspect: Inspect) -> str | None:
+    """Return why what is in the archive could run code, or None where all of it is known to be harmless."""
     names = [each.filename for each in archive.infolist() if not each.is_dir()]
     if "schema.json" in names and (fault := _skops_fault(json.loads(archive.read("schema.json")))):
         return fault
@@ -64,13 +64,13 @@ def find_archive_fault(archive: zipfile.ZipFile, *, judge: Judge) -> str | None:
         return f"holds a pickle ({pickled})"
     raw = _raw_tensors(archive, names)
     for name in names:
-        if name not in raw and (fault := _member_fault(name, archive.read(name), judge)):
+        if name not in raw and (fault := _member_fault(name, archive.read(name), inspect)):
             return fault
     return None
 
 
 def find_untrusted(names: object) -> str | None:
-    """Returns the first of the types that MLmodel tells skops to trust and that isn't one we know to be harmless."""
+    """Return the first of the types that MLmodel tells skops to trust and that isn't one we know to be harmless."""
     listed = names if isinstance(names, list | tuple) else [] if names is None else [names]
     for each in listed:
         module, _, name = str(each).rpartition(".")
@@ -79,16 +79,16 @@ def find_untrusted(names: object) -> str | None:
     return None
 
 
-def _member_fault(name: str, content: bytes, judge: Judge) -> str | None:
+def _member_fault(name: str, content: bytes, inspect: Inspect) -> str | None:
     if not content.startswith(b"PK\x03\x04"):
-        return judge(name, content)
+        return inspect(name, content)
     with zipfile.ZipFile(io.BytesIO(content)) as inner:
         for member in inner.namelist():
             if member.lower().endswith(".pkl"):
                 named = find_named(inner.read(member))
                 if named is None or not all(map(_TORCH.fullmatch, named)):
                     return f"holds a pickle ({name})"
-            elif not _is_checkpoint_part(member) and (fault := judge(f"{name}/{member}", inner.read(member))):
+            elif not _is_checkpoint_part(member) and (fault := inspect(f"{name}/{member}", inner.read(member))):
                 return fault
     return None
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import mlflow
 from mlflow import MlflowClient
@@ -37,7 +37,7 @@ _TABLES = {"experiments", "runs", "registered_models", "model_versions"}
 
 
 def connect(config: MlflowConfig) -> MlflowClient:
-    """Returns a client for the tracking server and the registry, after one call to each that shows it is there.
+    """Return a client for the tracking server and the registry, after one call to each that shows it is there.
 
     For the whole process it sets MLflow's tracking and registry address (downloads go by them, whatever the client)
     and its time-outs: `timeout_seconds` a call, two retries (one for this first call). It creates no database and no
@@ -73,7 +73,7 @@ def _registry_of(config: MlflowConfig) -> str | None:
 
 
 def point_mlflow_at(client: MlflowClient) -> None:
-    """Makes MLflow's downloads, which go by process-wide addresses, use this client's."""
+    """Make MLflow's downloads, which go by process-wide addresses, use this client's."""
     mlflow.set_tracking_uri(client.tracking_uri)
     mlflow.set_registry_uri(registry_uri(client))
 
@@ -83,7 +83,7 @@ def registry_uri(client: MlflowClient) -> str:
 
 
 def map_at_once(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
-    """Calls a few at a time and returns the results in order; after a failure nothing more is begun."""
+    """Call a few at a time and return the results in order; after a failure nothing more is begun."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         return list(pool.map(function, items))  # `map` cancels what waits when one fails
 
@@ -104,7 +104,7 @@ def without_retries() -> Iterator[None]:
 
 @contextmanager
 def asking(uri: str, action: str, *, needs: Permission = "READ") -> Iterator[None]:
-    """Turns MLflow's errors into a ModelError that says what failed where.
+    """Turn MLflow's errors into a ModelError that says what failed where.
 
     Args:
         uri: The server, as the user wrote it.
@@ -152,7 +152,7 @@ def _one_line(error: Exception) -> str:
 
 
 def _validate_database(uri: str | None) -> None:
-    """Raises where a SQLite file isn't an MLflow database: MLflow would make one of it without a word."""
+    """Raise where a SQLite file isn't an MLflow database: MLflow would make one of it without a word."""
     if uri is None or not uri.startswith(_SQLITE):
         return
     path = Path(uri.removeprefix(_SQLITE).partition("?")[0])
@@ -165,3 +165,18 @@ def _validate_database(uri: str | None) -> None:
         raise ModelError.no_database(str(path), _one_line(error)) from error
     if missing := _TABLES - {str(name) for (name,) in rows}:
         raise ModelError.no_database(str(path), f"it has no table {min(missing)}")
+
+
+def read_pages(ask: Callable[[str | None], Any]) -> Iterator[Any]:
+    """Yield the entries of all pages of one of MLflow's searches.
+
+    Args:
+        ask: Takes the token of a page, None for the first, and returns the page.
+    """
+    token: str | None = None
+    while True:
+        page = ask(token)
+        yield from page
+        token = page.token
+        if not token:
+            return

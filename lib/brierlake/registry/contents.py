@@ -45,12 +45,12 @@ class Suspect:
 
 
 def find_suspects(folder: Path) -> list[Suspect]:
-    """Returns every file of a model that isn't of a format known to be harmless; reads, and loads nothing."""
+    """Return every file of a model that isn't of a format known to be harmless; read them, and load nothing."""
     return [each for file in _files(folder) if (each := _suspect(folder, file)) is not None]
 
 
 def find_pickles(folder: Path) -> list[str]:
-    """Returns the files that are pickles by their bytes, or hold one, whatever MLmodel says."""
+    """Return the files that are pickles by their bytes, or hold one, whatever MLmodel says."""
     return [str(each.relative_to(folder)) for each in _files(folder) if _is_or_holds_pickle(each)]
 
 
@@ -98,7 +98,7 @@ def _fault_of(file: Path) -> str | None:
 def _fault_of_zip(file: Path) -> str | None:
     try:
         with zipfile.ZipFile(file) as archive:
-            return find_archive_fault(archive, judge=_fault_of_bytes)
+            return find_archive_fault(archive, inspect=_fault_of_bytes)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, KeyError, RecursionError):
         return "is an archive that can't be looked into"
 

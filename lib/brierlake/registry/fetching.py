@@ -11,14 +11,23 @@ from brierlake.config import ModelConfig
 from brierlake.errors import ModelError
 from brierlake.registry.connection import asking, is_page, point_mlflow_at
 from brierlake.registry.contents import find_pickles, find_suspects
-from brierlake.registry.formats import Format, describe_format, describe_suspects, find_refusals, read_mlmodel
+from brierlake.registry.files import (
+    MLMODEL,
+    Format,
+    compute_digest,
+    describe_format,
+    describe_suspects,
+    find_missing,
+    find_refusals,
+    list_files,
+    read_mlmodel,
+)
 from brierlake.registry.records import FetchedModel, Resolution
 from brierlake.registry.versions import read_version
-from brierlake.registry.wholeness import MLMODEL, compute_digest, find_missing, list_files
 
 
 def fetch_model(client: MlflowClient, resolution: Resolution, config: ModelConfig, *, folder: Path) -> FetchedModel:
-    """Downloads the resolved version into a new folder below `folder`, and checks it without loading anything of it.
+    """Download the resolved version into a new folder below `folder`, and check it without loading anything of it.
 
     Only its name and number are used, so that an alias that moves or a better version changes nothing.
 
@@ -41,7 +50,7 @@ def fetch_model(client: MlflowClient, resolution: Resolution, config: ModelConfi
 
 
 def read_format(client: MlflowClient, uri: str) -> Format | None:
-    """Reads only the MLmodel file of a version; None: the model can't be loaded as a `python_function`.
+    """Read only the MLmodel file of a version; None: the model can't be loaded as a `python_function`.
 
     Raises:
         ModelError: The file isn't there, or isn't an MLmodel file.
@@ -57,12 +66,12 @@ def read_format(client: MlflowClient, uri: str) -> Format | None:
 
 
 def fetch_description(client: MlflowClient, uri: str, *, folder: Path) -> Path:
-    """Downloads only what says what the model takes and gives, its MLmodel file; returns the folder that holds it."""
+    """Download only what says what the model takes and gives, its MLmodel file; return the folder that holds it."""
     return _downloaded(client, uri, folder, path=MLMODEL).parent
 
 
 def _downloaded(client: MlflowClient, uri: str, target: Path, *, path: str = "") -> Path:
-    """Downloads a model, or the one file of it that `path` names."""
+    """Download a model, or the one file of it that `path` names."""
     point_mlflow_at(client)
     with asking(client.tracking_uri, f"download {uri}/{path}".rstrip("/")):
         repository = get_artifact_repository(uri)

@@ -25,7 +25,7 @@ History = tuple[Point, ...]
 
 
 def read_histories(client: MlflowClient, runs: Sequence[Run], metric: str) -> dict[str, History]:
-    """Returns all values of a metric by run id, in no order.
+    """Return all values of a metric by run id, in no order.
 
     Args:
         runs: None of them twice.
@@ -38,7 +38,7 @@ def read_histories(client: MlflowClient, runs: Sequence[Run], metric: str) -> di
 
 
 def _read_in_batches(client: MlflowClient, run_ids: Sequence[str], metric: str) -> dict[str, History]:
-    """Leaves out what a batch can't tell: histories that are sampled, and all runs where one may not be read."""
+    """Leave out what a batch can't tell: histories that are sampled, and all runs where one may not be read."""
     credentials = getattr(client._tracking_client.store, "get_host_creds", None)  # noqa: SLF001 - MLflow's client has no such call
     if credentials is None or len(run_ids) < 2 or client.tracking_uri.startswith("databricks"):
         return {}

@@ -35,7 +35,7 @@ def is_compressed(head: bytes) -> bool:
 
 
 def find_named(content: bytes) -> set[str] | None:
-    """Returns what a pickle names, as `module.name`; None: that can't be told, or it isn't whole."""
+    """Return what a pickle names, as `module.name`; None: that can't be told, or it isn't whole."""
     found: set[str] = set()
     texts: list[str] = []
     try:
@@ -81,7 +81,7 @@ def _calls(stream: IO[bytes]) -> bool:
 
 
 def _steps(stream: IO[bytes]) -> Iterator[tuple[str, object]]:
-    """Yields the steps that unpickling would take until it ends or fails."""
+    """Yield the steps that unpickling would take until it ends or fails."""
     while code := stream.read(1):
         opcode = _OPCODES.get(code)
         if opcode is None or opcode.name == "STOP":

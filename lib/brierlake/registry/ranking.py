@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from brierlake.config import ModelConfig
-from brierlake.registry.measures import Measure
 from brierlake.registry.records import Candidate
+from brierlake.registry.values import Measure
 
 
 def rank_measures(

@@ -13,7 +13,7 @@ class Candidate:
     """One version that was looked at."""
 
     rank: int | None
-    """1 is best; null: not eligible."""
+    """1 is best; None: not eligible."""
     model_name: str
     model_version: int
     run_id: str | None
@@ -21,7 +21,7 @@ class Candidate:
     """Where the registry says the files are, as it says it."""
     metric_name: str
     value: float | None
-    """Null: not found, or NaN."""
+    """None: not found, or NaN."""
     step: int | None
     logged_at: datetime | None
     """UTC."""

@@ -12,9 +12,9 @@ from brierlake.config import ModelConfig
 from brierlake.errors import ModelError
 from brierlake.registry.connection import asking, has_code, point_mlflow_at, registry_uri, without_retries
 from brierlake.registry.fetching import read_format
-from brierlake.registry.formats import find_unfit
-from brierlake.registry.measures import read_measures
+from brierlake.registry.files import find_unfit
 from brierlake.registry.trained import TrainedModel, read_trained_models
+from brierlake.registry.values import read_measures
 from brierlake.registry.versions import Version, origin_of, search_versions
 
 _FIELD = re.compile(r"\{([^{}]*)\}")
@@ -27,12 +27,12 @@ class Registration:
     run_id: str
     run_name: str
     model: str | None
-    """The name it was logged under; null: the run has none."""
+    """The name it was logged under; None: the run has none."""
     source: str | None
     model_name: str | None
-    """The registered model; null: it can't be named."""
+    """The registered model; None: it can't be named."""
     model_version: int | None
-    """The version made now, or the one that was there; null: none."""
+    """The version made now, or the one that was there; None: none."""
     metric_name: str
     value: float | None
     is_registered: bool
@@ -51,7 +51,7 @@ def register_runs(
     top: int | None = None,
     is_dry_run: bool = False,
 ) -> list[Registration]:
-    """Registers the models of an experiment's runs whose metric counts and that have a signature.
+    """Register the models of an experiment's runs whose metric counts and that have a signature.
 
     What is registered already stays, counts among the best, and isn't registered again. So running it twice, or
     again after it broke off, does nothing twice.
@@ -110,7 +110,7 @@ def _draft(model: TrainedModel, template: str, config: ModelConfig) -> Registrat
 
 
 def _named(template: str, model: TrainedModel) -> tuple[str | None, str | None]:
-    """Returns the registered model's name, or why there is none."""
+    """Return the registered model's name, or why there is none."""
     absent: list[str] = []
 
     def filled(match: re.Match[str]) -> str:
@@ -131,7 +131,7 @@ def _named(template: str, model: TrainedModel) -> tuple[str | None, str | None]:
 def _with_values(
     client: MlflowClient, trained: Sequence[TrainedModel], drafts: Sequence[Registration], config: ModelConfig
 ) -> list[Registration]:
-    """Adds what resolving would find as each model's value, or why it would find none."""
+    """Add what resolving would find as each model's value, or why it would find none."""
     versions = [
         Version(draft.model_name, place, model.run.run_id, model.source, "READY", {}, model.origin)
         for place, (model, draft) in enumerate(zip(trained, drafts, strict=True))
@@ -160,7 +160,7 @@ def _register(
     top: int | None,
     is_dry_run: bool,
 ) -> Iterator[Registration]:
-    """Registers down the ranking until there are enough; what is there already counts."""
+    """Register down the ranking until there are enough; what is there already counts."""
     there = {version.origin: version.number for version in search_versions(client, [target])}
     taken = 0
     for place, row in enumerate(ranked, start=1):

@@ -8,18 +8,17 @@ from mlflow import MlflowClient
 
 from brierlake.config import ModelConfig
 from brierlake.errors import ModelError
-from brierlake.registry.features import read_features
 from brierlake.registry.fetching import read_format
-from brierlake.registry.formats import find_unfit
-from brierlake.registry.measures import Measure, read_measures
+from brierlake.registry.files import find_unfit
 from brierlake.registry.ranking import rank_measures
 from brierlake.registry.records import Candidate, Resolution
-from brierlake.registry.runs import Run
+from brierlake.registry.runs import Run, read_features
+from brierlake.registry.values import Measure, read_measures
 from brierlake.registry.versions import Version, read_pinned, read_tags, read_version_runs, read_versions
 
 
 def resolve_model(client: MlflowClient, config: ModelConfig) -> Resolution:
-    """Chooses one version and pins its number: what happens in the registry afterwards changes nothing.
+    """Choose one version and pins its number: what happens in the registry afterwards changes nothing.
 
     A pinned version, or the one that an alias names now, is taken whatever its metric; its row still says what the
     metric is and whether it could have been chosen by it.
@@ -55,7 +54,7 @@ def _pinned(measures: Sequence[Measure], config: ModelConfig) -> tuple[Candidate
 def _chosen(
     client: MlflowClient, measures: Sequence[Measure], runs: Mapping[str, Run], config: ModelConfig
 ) -> tuple[Candidate, ...]:
-    """Marks the best whose files may be used; each that may not gets its reason, and the next is looked at."""
+    """Mark the best whose files may be used; each that may not gets its reason, and the next is looked at."""
     origins = {(each.version.name, each.version.number): each.version.origin for each in measures}
     refused: dict[str, str] = {}
     while True:

@@ -1,5 +1,7 @@
-"""The runs behind the versions: a handful of calls for a thousand of them."""
+"""MLflow's runs: their parameters, tags, last metrics and models, and the order of the features that they tell."""
 
+import ast
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -9,10 +11,10 @@ from mlflow import MlflowClient
 from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
 
-from brierlake.registry.connection import asking, has_code, map_at_once
+from brierlake.registry.connection import asking, has_code, map_at_once, read_pages
 
-_BATCH = 500
-_EXPERIMENTS_PAGE = 1000
+RUNS_BATCH = 500
+EXPERIMENTS_PAGE = 1000
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Run:
 
 
 def read_runs(client: MlflowClient, run_ids: Iterable[str], *, with_models: Iterable[str] = ()) -> dict[str, Run]:
-    """Reads runs in batches; those that the search leaves out one by one, so that each has its reason.
+    """Read runs in batches; those that the search leaves out one by one, so that each has its reason.
 
     Args:
         with_models: Ids of runs that are known to have logged a model: their `model_steps` are complete.
@@ -52,8 +54,8 @@ def read_runs(client: MlflowClient, run_ids: Iterable[str], *, with_models: Iter
         return {}
     experiments = list_experiments(client)
     found: dict[str, Run] = {}
-    for start in range(0, len(wanted), _BATCH):
-        batch = wanted[start : start + _BATCH]
+    for start in range(0, len(wanted), RUNS_BATCH):
+        batch = wanted[start : start + RUNS_BATCH]
         listed = ", ".join(f"'{run_id}'" for run_id in batch)
         with asking(client.tracking_uri, "read the versions' runs"):
             page = client.search_runs(
@@ -69,22 +71,19 @@ def read_runs(client: MlflowClient, run_ids: Iterable[str], *, with_models: Iter
 
 
 def add_models(client: MlflowClient, runs: Mapping[str, Run], *, of: Iterable[str]) -> dict[str, Run]:
-    """Reads those runs again that have logged a model and are without one here: MLflow before 3.6 leaves models out."""
+    """Read those runs again that have logged a model and are without one here: MLflow before 3.6 leaves models out."""
     bare = [run_id for run_id in sorted(set(of)) if run_id in runs and not runs[run_id].model_steps]
     return {**runs, **dict(zip(bare, map_at_once(partial(_read_run, client), bare), strict=True))}
 
 
 def list_experiments(client: MlflowClient) -> list[str]:
-    """Returns the ids of all experiments that may be seen, the deleted too: MLflow searches no run without them."""
-    ids: list[str] = []
-    token: str | None = None
+    """Return the ids of all experiments that may be seen, the deleted too: MLflow searches no run without them."""
+
+    def ask(token: str | None) -> Any:
+        return client.search_experiments(ViewType.ALL, max_results=EXPERIMENTS_PAGE, page_token=token)
+
     with asking(client.tracking_uri, "list its experiments"):
-        while True:
-            page = client.search_experiments(ViewType.ALL, max_results=_EXPERIMENTS_PAGE, page_token=token)
-            ids.extend(str(each.experiment_id) for each in page)
-            token = page.token
-            if not token:
-                return ids
+        return [str(each.experiment_id) for each in read_pages(ask)]
 
 
 def as_run(entity: Any) -> Run:
@@ -115,3 +114,33 @@ def _read_run(client: MlflowClient, run_id: str) -> Run:
             else:
                 raise
     return Run(run_id=run_id, experiment_id="", fault=fault, metrics={}, model_steps={})
+
+
+NAMES = ("brierlake.features", "features")
+
+
+def read_features(*places: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the first feature list found in the places, or nothing.
+
+    A list is JSON, or what `str` makes of a Python list, or names between commas. What begins like a list and isn't
+    one (cut off, for example) is passed over.
+    """
+    for name in NAMES:
+        for place in places:
+            if features := _parsed(place.get(name, "")):
+                return features
+    return ()
+
+
+def _parsed(text: str) -> tuple[str, ...]:
+    stripped = text.strip()
+    if not stripped.startswith(("[", "(", "{")):
+        return tuple(part.strip() for part in stripped.split(",") if part.strip())
+    for read in (json.loads, ast.literal_eval):
+        try:
+            found = read(stripped)
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            continue
+        if isinstance(found, list | tuple) and all(isinstance(each, str) and each for each in found):
+            return tuple(found)
+    return ()

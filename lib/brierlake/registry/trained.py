@@ -9,11 +9,11 @@ from mlflow import MlflowClient
 from mlflow.entities import ViewType
 
 from brierlake.errors import ModelError
-from brierlake.registry.connection import asking, map_at_once
+from brierlake.registry.connection import asking, map_at_once, read_pages
+from brierlake.registry.files import MLMODEL
 from brierlake.registry.runs import Run, add_models, as_run
-from brierlake.registry.wholeness import MLMODEL
 
-_PAGE = 1000
+MODELS_PAGE = 1000
 _RUN_NAME = "mlflow.runName"
 
 
@@ -36,7 +36,7 @@ class TrainedModel:
 
 
 def read_trained_models(client: MlflowClient, experiment: str, *, filter_string: str) -> tuple[TrainedModel, ...]:
-    """Lists the models of the runs of an experiment that an MLflow filter string leaves.
+    """List the models of the runs of an experiment that an MLflow filter string leaves.
 
     Raises:
         ModelError: There is no such experiment, or MLflow doesn't understand the filter.
@@ -44,7 +44,7 @@ def read_trained_models(client: MlflowClient, experiment: str, *, filter_string:
     with asking(client.tracking_uri, f"look up experiment {experiment}"):
         found = client.get_experiment_by_name(experiment)
         if found is None or found.lifecycle_stage != "active":
-            known = [each.name for each in client.search_experiments(max_results=_PAGE)]
+            known = [each.name for each in client.search_experiments(max_results=MODELS_PAGE)]
             raise ModelError.no_experiment(experiment, known)
     runs = _search_runs(client, found.experiment_id, filter_string)
     logged = _search_logged_models(client, found.experiment_id)
@@ -54,29 +54,21 @@ def read_trained_models(client: MlflowClient, experiment: str, *, filter_string:
 
 
 def _search_runs(client: MlflowClient, experiment_id: str, filter_string: str) -> list[Run]:
-    runs: list[Run] = []
-    token: str | None = None
+    def ask(token: str | None) -> Any:
+        return client.search_runs(
+            [experiment_id], filter_string, ViewType.ACTIVE_ONLY, max_results=MODELS_PAGE, page_token=token
+        )
+
     with asking(client.tracking_uri, f"search runs by {filter_string!r}"):
-        while True:
-            page = client.search_runs(
-                [experiment_id], filter_string, ViewType.ACTIVE_ONLY, max_results=_PAGE, page_token=token
-            )
-            runs.extend(as_run(each) for each in page)
-            token = page.token
-            if not token:
-                return runs
+        return [as_run(each) for each in read_pages(ask)]
 
 
 def _search_logged_models(client: MlflowClient, experiment_id: str) -> dict[str, Any]:
-    models: dict[str, Any] = {}
-    token: str | None = None
+    def ask(token: str | None) -> Any:
+        return client.search_logged_models([experiment_id], page_token=token)
+
     with asking(client.tracking_uri, "list the experiment's logged models"):
-        while True:
-            page = client.search_logged_models([experiment_id], page_token=token)
-            models.update({model.model_id: model for model in page})
-            token = page.token
-            if not token:
-                return models
+        return {model.model_id: model for model in read_pages(ask)}
 
 
 def _of_run(client: MlflowClient, run: Run, *, logged: Mapping[str, Any]) -> list[TrainedModel]:
@@ -95,7 +87,7 @@ def _as_logged(run: Run, model: Any) -> TrainedModel:
 
 
 def _as_artifacts(client: MlflowClient, run: Run) -> list[TrainedModel]:
-    """Finds folders right below the run's artifacts that hold an MLmodel file."""
+    """Find folders right below the run's artifacts that hold an MLmodel file."""
     with asking(client.tracking_uri, f"list the artifacts of run {run.run_id}"):
         folders = [each.path for each in client.list_artifacts(run.run_id) if each.is_dir]
         held = [path for path in folders if _holds_mlmodel(client, run, path)]

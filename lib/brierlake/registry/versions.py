@@ -1,4 +1,4 @@
-"""Registered versions as the registry lists them, and what each was made from."""
+"""Registered versions and their aliases as the registry lists them, and what each version was made from."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,10 +10,10 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from brierlake.errors import ModelError
-from brierlake.registry.connection import asking, has_code, map_at_once, registry_uri
+from brierlake.registry.connection import asking, has_code, map_at_once, read_pages, registry_uri
 from brierlake.registry.runs import Run, read_runs
 
-_PAGE = 10_000
+VERSIONS_PAGE = 10_000
 _LARGEST_VERSION = 2**31 - 1
 _LOGGED_MODEL = re.compile(r"\b(m-[0-9a-f]{32})\b")
 _RUN_ARTIFACT = re.compile(r"(?:^runs:/|/)([0-9a-f]{32})/(?:artifacts/)?(.+?)/?$")
@@ -30,7 +30,7 @@ class Version:
     source: str
     status: str
     tags: Mapping[str, str] | None
-    """Null: Unity Catalog's search leaves them out; see `read_tags`."""
+    """None: Unity Catalog's search leaves them out; see `read_tags`."""
     origin: str
     """The same for all versions of the same files: a logged model's id, a run's artifact, else the source."""
 
@@ -44,13 +44,13 @@ class Version:
 
 
 def list_models(client: MlflowClient) -> list[str]:
-    """Returns the names of the first thousand registered models that may be seen."""
+    """Return the names of the first thousand registered models that may be seen."""
     with asking(registry_uri(client), "list its models"):
         return [str(each.name) for each in client.search_registered_models(max_results=1000)]
 
 
 def read_versions(client: MlflowClient, names: Sequence[str]) -> tuple[Version, ...]:
-    """Lists all versions of the named models, a page of one name a call.
+    """List all versions of the named models, a page of one name a call.
 
     Raises:
         ModelError: A name isn't registered, or may not be seen: the search would only say "nothing".
@@ -64,7 +64,7 @@ def read_versions(client: MlflowClient, names: Sequence[str]) -> tuple[Version, 
 
 
 def read_pinned(client: MlflowClient, pin: str) -> Version:
-    """Reads the one version that `name/3` or `name@alias` names at this moment.
+    """Read the one version that `name/3` or `name@alias` names at this moment.
 
     Raises:
         ModelError: The name, the version or the alias isn't there.
@@ -86,7 +86,7 @@ def read_pinned(client: MlflowClient, pin: str) -> Version:
 
 
 def read_version(client: MlflowClient, name: str, number: int) -> Version:
-    """Reads one version.
+    """Read one version.
 
     Raises:
         ModelError: The name or the version isn't there.
@@ -104,7 +104,7 @@ def read_version(client: MlflowClient, name: str, number: int) -> Version:
 
 
 def origin_of(source: str) -> str:
-    """Returns what a source stands for: a logged model's id, `runs:/<id>/<path>`, else the source itself."""
+    """Return what a source stands for: a logged model's id, `runs:/<id>/<path>`, else the source itself."""
     if logged := _LOGGED_MODEL.search(source):
         return logged.group(1)
     if artifact := _RUN_ARTIFACT.search(source):
@@ -113,18 +113,18 @@ def origin_of(source: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """Returns the text as a string of MLflow's filter language."""
+    """Return the text as a string of MLflow's filter language."""
     return f'"{text}"' if "'" in text else f"'{text}'"
 
 
 def search_versions(client: MlflowClient, names: Sequence[str]) -> list[Version]:
-    """Lists what may be seen: nothing for an unknown or a forbidden name; copies aren't followed."""
+    """List what may be seen: nothing for an unknown or a forbidden name; copies aren't followed."""
     # servers before 3.17 don't understand `name IN (…)`
     return [version for found in map_at_once(partial(_search_versions, client), names) for version in found]
 
 
 def read_version_runs(client: MlflowClient, versions: Sequence[Version]) -> dict[str, Run]:
-    """Reads the runs that the versions were made in."""
+    """Read the runs that the versions were made in."""
     return read_runs(
         client,
         (version.run_id for version in versions if version.run_id),
@@ -133,7 +133,7 @@ def read_version_runs(client: MlflowClient, versions: Sequence[Version]) -> dict
 
 
 def read_tags(client: MlflowClient, version: Version) -> Mapping[str, str]:
-    """Returns a version's tags; asks the registry only where the list left them out."""
+    """Return a version's tags; ask the registry only where the list left them out."""
     if version.tags is not None:
         return version.tags
     found = _looked_up(client, version.name, version.number)
@@ -141,15 +141,11 @@ def read_tags(client: MlflowClient, version: Version) -> Mapping[str, str]:
 
 
 def _search_versions(client: MlflowClient, name: str) -> list[Version]:
-    found: list[Version] = []
-    token: str | None = None
+    def ask(token: str | None) -> Any:
+        return client.search_model_versions(f"name = {quoted(name)}", max_results=VERSIONS_PAGE, page_token=token)
+
     with asking(registry_uri(client), "list its versions"):
-        while True:
-            page = client.search_model_versions(f"name = {quoted(name)}", max_results=_PAGE, page_token=token)
-            found.extend(_version(each) for each in page)
-            token = page.token
-            if not token:
-                return found
+        return [_version(each) for each in read_pages(ask)]
 
 
 def _version(entity: Any) -> Version:
@@ -167,7 +163,7 @@ def _version(entity: Any) -> Version:
 
 
 def _validate_name(client: MlflowClient, name: str) -> list[str]:
-    """Raises if there is no such model, or it may not be seen; else returns its aliases."""
+    """Raise if there is no such model, or it may not be seen; else returns its aliases."""
     uri = registry_uri(client)
     with asking(uri, f"look up model {name}"):
         try:
@@ -181,7 +177,7 @@ def _validate_name(client: MlflowClient, name: str) -> list[str]:
 
 
 def _with_origins(client: MlflowClient, versions: Iterable[Version]) -> tuple[Version, ...]:
-    """Follows copies (`models:/name/3`) to what they are copies of."""
+    """Follow copies (`models:/name/3`) to what they are copies of."""
     known = {(version.name, version.number): version for version in versions}
 
     def followed(version: Version) -> str:
@@ -207,3 +203,23 @@ def _looked_up(client: MlflowClient, name: str, number: int) -> Version | None:
             if has_code(error, "RESOURCE_DOES_NOT_EXIST", "PERMISSION_DENIED"):
                 return None
             raise
+
+
+def read_alias(client: MlflowClient, name: str, alias: str) -> int | None:
+    """Return the version that has the alias; None: none has.
+
+    Raises:
+        ModelError: There is no such model, or the registry fails.
+    """
+    with asking(registry_uri(client), f"look up {name}@{alias}"):
+        try:
+            return int(client.get_model_version_by_alias(name, alias).version)
+        except MlflowException as error:
+            if has_code(error, "INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST"):
+                return None
+            raise
+
+
+def set_alias(client: MlflowClient, name: str, alias: str, *, version: int) -> None:
+    with asking(registry_uri(client), f"set the alias {alias} of {name}", needs="EDIT"):
+        client.set_registered_model_alias(name, alias, str(version))

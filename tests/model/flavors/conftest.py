@@ -43,7 +43,9 @@ def scores(features: DataFrame, tmp_path: Path) -> Callable[..., np.ndarray]:
     def scored(path: Path, *, positive_class: Any = 1, columns: tuple[str, ...] = (), rows: Any = None) -> Any:
         table = features if rows is None else rows
         contract = build_contract(path, table.schema, features=columns, positive_class=positive_class, table="features")
-        adapter = prepare_adapter(path, contract=contract, positive_class=positive_class, folder=tmp_path)
+        adapter = prepare_adapter(
+            path, digest=str(path), contract=contract, positive_class=positive_class, folder=tmp_path
+        )
         sample = table.limit(100).toPandas()
         try_sample(adapter, sample, contract=contract, max_issue_share=0.5, table="features")
         udf = build_udf(table.sparkSession, adapter)

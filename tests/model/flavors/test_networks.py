@@ -138,7 +138,7 @@ def test_gaps_give_no_number_and_are_issues(
 def test_keras_runs_on_the_backend_that_it_was_saved_with(data: pd.DataFrame, logged: Logging, tmp_path: Path) -> None:
     path = log_keras(logged, keras_model(data), data)
     contract = Contract(NUMBERS, ("float64",) * 3, (), "tensor")
-    adapter = prepare_adapter(path, contract=contract, positive_class=1, folder=tmp_path)
+    adapter = prepare_adapter(path, digest=str(path), contract=contract, positive_class=1, folder=tmp_path)
     script = f"import mlflow; mlflow.pyfunc.load_model({str(adapter)!r}); import keras; print(keras.backend.backend())"
     environment = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)

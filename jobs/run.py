@@ -1,0 +1,11 @@
+"""Any command for spark-submit, with the packages and properties that conf/cluster.yml tells: `jobs/run.py score …`."""
+
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "lib"))  # a checkout that isn't installed
+
+from brierlake.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+"""What each section shows: numbers picked and shaped from the tables, before anything is drawn or written."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from brierlake.brier import is_meaningful
+from brierlake.page.sources import Row, Tables
+from brierlake.page.verdicts import gap, gap_se
+from brierlake.page.words import is_known, month
+
+_SLICES = 14
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One reliability diagram: blocks of the isotonic fit, and how the scores are spread."""
+
+    name: str
+    row: Row
+    blocks: Sequence[Row]
+    bins: Sequence[Row]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One slice in one month: mean probability minus base rate, with its standard error."""
+
+    gap: float | None
+    error: float | None
+    n: int
+    is_small: bool
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The slices of one column that are furthest off, worst first, over months."""
+
+    key: str
+    months: Sequence[str]
+    names: Sequence[str]
+    cells: Sequence[Sequence[Cell | None]]
+    totals: Sequence[Row]
+    slice_count: int
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """The month with the lowest Brier score, where that is not the month with the best probabilities."""
+
+    lowest: Row
+    best: Row
+    is_worst_calibrated: bool
+    """The lowest has the largest miscalibration of all months."""
+
+
+def labelled_months(tables: Tables) -> list[Row]:
+    return [row for row in tables.published("month") if row["window_start"] is not None and row.get("n_labelled")]
+
+
+def find_contrast(months: Sequence[Row]) -> Contrast | None:
+    """Return the trap of reading Brier scores alone, where it is there: lowest score, but not the most skill."""
+    meant = [row for row in months if is_meaningful(row, "skill") and is_known(row.get("skill"))]
+    if len(meant) < 2:
+        return None
+    lowest, best = min(meant, key=lambda row: row["brier"]), max(meant, key=lambda row: row["skill"])
+    noise = math.hypot(lowest["skill_se"] or 0.0, best["skill_se"] or 0.0)
+    if best["skill"] - lowest["skill"] <= 2 * noise:
+        return None
+    worst = max(meant, key=lambda row: row["miscalibration"])
+    return Contrast(lowest, best, is_worst_calibrated=lowest is worst)
+
+
+def reliability_pair(tables: Tables) -> tuple[Curve | None, Curve | None]:
+    """The latest month with labels, and what it is compared with: the reference range's months, or the month before."""
+    months = labelled_months(tables)
+    if not months:
+        return (_curve(tables, "all", tables.total(), "all rows") if tables.total() else None), None
+    now = months[-1]
+    before = months[:-1]
+    if tables.reference is not None:
+        start, end = tables.reference
+        before = [row for row in before if start <= row["window_start"] < end]
+    earlier = _curve(tables, "month", before[-1], month(before[-1]["window_start"])) if before else None
+    return _curve(tables, "month", now, month(now["window_start"])), earlier
+
+
+def month_curves(tables: Tables, *, most: int = 6) -> list[Curve]:
+    curves = [_curve(tables, "month", row, month(row["window_start"])) for row in labelled_months(tables)[-most:]]
+    return [each for each in curves if each is not None]
+
+
+def _curve(tables: Tables, grain: str, row: Row, name: str) -> Curve | None:
+    start = row.get("window_start")
+    blocks = tables.curve(grain, start, "corp")
+    return Curve(name, row, blocks, tables.curve(grain, start, "bins_20")) if blocks else None
+
+
+def slice_grids(tables: Tables) -> list[Grid]:
+    totals, by_month = tables.slices("all"), [row for row in tables.slices("month") if row["window_start"]]
+    grids = [_grid(key, totals, by_month) for key in sorted({row["slice_key"] for row in totals})]
+    return [each for each in grids if each.names]
+
+
+def _grid(key: str, totals: Sequence[Row], by_month: Sequence[Row]) -> Grid:
+    own = [row for row in totals if row["slice_key"] == key and row.get("n_labelled")]
+    ordered = sorted(own, key=_badness, reverse=True)[:_SLICES]
+    starts = sorted({row["window_start"] for row in by_month})
+    found = {(row["slice_value"], row["window_start"]): row for row in by_month if row["slice_key"] == key}
+    cells = [[*(_cell(found.get((row["slice_value"], each))) for each in starts), _cell(row)] for row in ordered]
+    return Grid(
+        key=key,
+        months=[*(month(each) for each in starts), "all"],
+        names=[slice_name(row) for row in ordered],
+        cells=cells,
+        totals=ordered,
+        slice_count=len(own),
+    )
+
+
+def slice_name(row: Row) -> str:
+    return "(missing)" if row["slice_value"] is None else str(row["slice_value"])
+
+
+def _badness(row: Row) -> tuple[bool, float]:
+    """How far off for sure: the gap less two standard errors; small slices come last."""
+    off, error = gap(row), gap_se(row)
+    return is_meaningful(row, "skill"), abs(off or 0.0) - 2 * (error or 0.0)
+
+
+def _cell(row: Row | None) -> Cell | None:
+    if row is None or not row.get("n_labelled"):
+        return None
+    return Cell(gap(row), gap_se(row), int(row["n_labelled"]), is_small=not is_meaningful(row, "skill"))
+
+
+def month_end(start: date) -> date:
+    """The first day of the next month; the last day that there is where none follows."""
+    last = date.max - timedelta(days=32)
+    return (start + timedelta(days=32)).replace(day=1) if start <= last else date.max

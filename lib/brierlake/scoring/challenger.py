@@ -1,0 +1,163 @@
+"""Challenger: a second version on the champion's pinned rows and windows, in a table and a run of its own."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from brierlake.diagnosis.compare import compare, open_comparison
+from brierlake.diagnosis.diagnose_run import Diagnosis, diagnose_windows
+from brierlake.diagnosis.recomputation import open_subject
+from brierlake.errors import BrierlakeError
+from brierlake.lakehouse.diagnostics import CHALLENGER
+from brierlake.lakehouse.tables import is_there
+from brierlake.lakehouse.windows import Scope
+from brierlake.registry import Resolution, connect, resolve_model
+from brierlake.run.context import Run, start_run
+from brierlake.run.ledger import record_failure
+from brierlake.run.recipe import compute_recipe, former_recipes
+from brierlake.scoring.planning import Plan, compared
+from brierlake.scoring.recovery import pay_debts, recover
+from brierlake.scoring.score_run import ScoreResult, record_scored, record_unfinished, result_of, score_into
+from brierlake.summaries import ChallengerPart, ChallengeStatus, ComparisonPart
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """What became of the challenger: `status` is published, diagnosed, unchanged, absent (no runner-up) or failed."""
+
+    status: ChallengeStatus
+    model_name: str | None = None
+    model_version: int | None = None
+    windows: int = 0
+    comparison: tuple[Mapping[str, Any], ...] = ()
+    """Rows of brier_compare after it, in order of time; the total last."""
+    error: str | None = None
+
+
+def challenge(champion: Run, plan: Plan) -> Challenge:
+    """Score what is stale of the challenger in the champion's scope, diagnose it and compare the two.
+
+    Comes after the champion's run and never fails it: whatever goes wrong is told in the result.
+    """
+    run = start_run(champion.spark, champion.config, say=champion.say)
+    try:
+        pin = _pin_of(run, plan.resolution)
+        if pin is None:
+            return Challenge(status="absent")
+        run = _as_challenger(run, pin)
+        scored = _publish(run, plan)
+    except BrierlakeError as error:
+        record_failure(run, action="challenge", error=error)
+        return _failed(run, error)
+    except Exception as error:
+        return _failed(run, error)
+    try:
+        return _finish(run, scored)
+    except Exception as error:
+        record_unfinished(run, scored, error, action="challenge", table=run.lake.challengers)
+        return _failed(run, error)
+
+
+def compare_again(champion: Run, *, scope: Scope) -> Challenge:
+    """Diagnose the challenger again where labels have landed, and compare; score nothing. Never fails either."""
+    run = start_run(champion.spark, champion.config, say=champion.say)
+    try:
+        if not is_there(run.lake.challengers):
+            return Challenge(status="absent")
+        diagnosis = _diagnose(run, scope)
+        return Challenge(
+            status="diagnosed" if diagnosis.windows else "unchanged",
+            comparison=compare(open_comparison(run), say=run.say),
+        )
+    except Exception as error:
+        return _failed(run, error)
+
+
+def _failed(run: Run, error: Exception) -> Challenge:
+    run.say(f"The challenger failed, the champion isn't touched by it: {error}")
+    return Challenge(status="failed", error=str(error))
+
+
+def _as_challenger(run: Run, pin: str) -> Run:
+    model = run.config.model.model_copy(update={"names": (), "pin": pin, "digest": None})
+    return replace(run, config=run.config.model_copy(update={"model": model}))
+
+
+def _publish(run: Run, plan: Plan) -> ScoreResult:
+    resolution = resolve_model(connect(run.config.mlflow), run.config.model)
+    plan = _plan(run, plan, resolution)
+    if not plan.stale:
+        return ScoreResult(run_id=run.run_id, status="unchanged", plan=plan)
+    run.say(f"Challenger: {resolution.model_name} version {resolution.model_version}")
+    publication, prepared = score_into(run, plan, run.lake.challengers)
+    return result_of(run, publication, prepared=prepared)
+
+
+def _finish(run: Run, scored: ScoreResult) -> Challenge:
+    plan = scored.plan
+    diagnosis = _diagnose(run, Scope() if plan.scope.is_incremental else plan.scope)
+    comparison = compare(open_comparison(run), say=run.say)
+    if scored.status == "published":
+        record_scored(run, replace(scored, diagnosis=diagnosis), action="challenge", table=run.lake.challengers)
+    return Challenge(
+        status="published" if scored.commit else "diagnosed" if diagnosis.windows else "unchanged",
+        model_name=plan.resolution.model_name,
+        model_version=plan.resolution.model_version,
+        windows=len(plan.stale),
+        comparison=comparison,
+    )
+
+
+def _plan(run: Run, champion: Plan, resolution: Resolution) -> Plan:
+    """The champion's plan for the challenger's version and table; it empties no window that the champion keeps."""
+    plan = replace(
+        champion,
+        resolution=resolution,
+        recipe=compute_recipe(run.config, resolution=resolution, pin=champion.pin),
+        former_recipes=former_recipes(run.config, resolution=resolution, pin=champion.pin),
+    )
+    settled = pay_debts(run, run.lake.challengers)
+    plan = recover(
+        run,
+        compared(plan, run.lake.challengers, say=run.say),
+        run.lake.challengers,
+        settled=settled,
+        action="challenge",
+    )
+    kept = set(plan.emptied) - set(champion.emptied)
+    return replace(plan, stale=tuple(each for each in plan.stale if each not in kept))
+
+
+def _pin_of(run: Run, champion: Resolution) -> str | None:
+    """Return the challenger as name/number or name@alias; None: no version comes after the champion."""
+    config = run.config.challenger
+    if config is not None and config.pin is not None:
+        return config.pin
+    following = [each for each in champion.candidates if each.rank is not None and not each.is_selected]
+    best = min(following, key=lambda each: each.rank or 0, default=None)
+    return f"{best.model_name}/{best.model_version}" if best else None
+
+
+def _diagnose(run: Run, scope: Scope) -> Diagnosis:
+    return diagnose_windows(open_subject(run, role=CHALLENGER), scope=scope, say=run.say)
+
+
+def describe_challenge(challenge: Challenge) -> ChallengerPart:
+    """Return the part of a summary that tells what became of the challenger: by month, and in total."""
+    rows = {
+        grain: [_comparison_part(row) for row in challenge.comparison if row["grain"] == grain]
+        for grain in ("month", "all")
+    }
+    return ChallengerPart(
+        status=challenge.status,
+        model_name=challenge.model_name,
+        model_version=challenge.model_version,
+        windows=challenge.windows,
+        error=challenge.error,
+        months=rows["month"],
+        total=next(iter(rows["all"]), None),
+    )
+
+
+def _comparison_part(row: Mapping[str, Any]) -> ComparisonPart:
+    return ComparisonPart(**{name: row[name] for name in ComparisonPart.model_fields})

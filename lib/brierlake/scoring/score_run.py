@@ -1,0 +1,294 @@
+"""Score: the best registered version, the windows that need it, one commit, and what it is worth."""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import functions as F
+
+from brierlake.diagnosis.diagnose_run import Diagnosis, diagnose_windows
+from brierlake.diagnosis.gates import Breach, check_published, gate_facts
+from brierlake.diagnosis.recomputation import open_subject
+from brierlake.errors import BrierlakeError, GateError, StorageError
+from brierlake.lakehouse.predictions import Commit, Issue, read_issues, remove_rows, spec_for
+from brierlake.lakehouse.staging import owned_condition, read_staged, stage_predictions
+from brierlake.lakehouse.tables import STORAGE_FAULTS, Table, reason_of
+from brierlake.lakehouse.windows import Scope, Window
+from brierlake.model import is_vague
+from brierlake.run.context import Run, make_table
+from brierlake.run.ledger import append_records, record_failure, record_run
+from brierlake.run.progress import watched
+from brierlake.schemas import CANDIDATES
+from brierlake.scoring.audit import StagedRows, audit, clear_published, find_staged
+from brierlake.scoring.checks import check_labels
+from brierlake.scoring.planning import Plan, make_plan, validate_kept
+from brierlake.scoring.predict import build_predictions, explain_issues
+from brierlake.scoring.prepare import PreparedModel, prepare_model
+from brierlake.scoring.publish import Publication, publish, validate_issues
+from brierlake.scoring.recovery import pay_debts, recover
+from brierlake.summaries import ScoreStatus
+
+
+@dataclass(frozen=True)
+class ScoreResult:
+    """What a score run did."""
+
+    run_id: str
+    status: ScoreStatus
+    plan: Plan
+    """Its stale windows are those that the run wrote."""
+    prepared: PreparedModel | None = None
+    """None: nothing was scored."""
+    commit: Commit | None = None
+    issues: Mapping[str, Issue] = field(default_factory=dict)
+    diagnosis: Diagnosis | None = None
+    held: tuple[Window, ...] = ()
+    """Windows that are staged and not published, for what the gates say of them."""
+    breaches: tuple[Breach, ...] = ()
+    is_accepted: bool = False
+    """Whether a person released windows in spite of the breaches."""
+
+    @property
+    def digest(self) -> str | None:
+        return self.prepared.digest if self.prepared else None
+
+    @property
+    def rows_with_issue(self) -> int:
+        return sum(each.rows for each in self.issues.values())
+
+    @property
+    def exit_code(self) -> int:
+        return GateError.exit_code if self.breaches and not self.is_accepted else 0
+
+
+@dataclass(frozen=True)
+class ScoreOptions:
+    """What the command line asks of a run beside its config."""
+
+    is_forced: bool = False
+    """Take all windows of the scope as stale."""
+    is_empty_allowed: bool = False
+    """A scope without rows is no mistake."""
+    is_accepted: bool = False
+    """Publish what is held back, whatever the gates say of it."""
+
+
+def score_windows(run: Run, *, scope: Scope, options: ScoreOptions = ScoreOptions()) -> ScoreResult:
+    """Score the stale windows of the scope, publish them in one commit, diagnose and record them.
+
+    Raises:
+        ModelError: No eligible version, or it can't be fetched or trusted.
+        ContractError: The features aren't what the model and the config ask for, or the labels aren't what the config
+            says of them.
+        GateError: Too many rows could not be scored; the windows hold what they held before.
+        StorageError: A table can't be read or written, or other jobs kept writing the same windows.
+    """
+    try:
+        settled = pay_debts(run, run.lake.predictions)
+        plan = make_plan(run, scope=scope, is_forced=options.is_forced, is_empty_allowed=options.is_empty_allowed)
+        plan = recover(run, plan, run.lake.predictions, settled=settled, action="score", is_forced=options.is_forced)
+        if not options.is_empty_allowed:
+            validate_kept(plan)
+        scored = ScoreResult(run_id=run.run_id, status="unchanged", plan=plan)
+        if plan.stale:
+            check_labels(run, plan)
+            scored = _publish(run, plan, options=options)
+    except BrierlakeError as error:
+        record_failure(run, action="score", error=error)
+        raise
+    try:
+        return _finish(run, scored, scope=scope)
+    except Exception as error:
+        record_unfinished(run, scored, error, action="score", table=run.lake.predictions)
+        raise
+
+
+def _finish(run: Run, scored: ScoreResult, *, scope: Scope) -> ScoreResult:
+    """Diagnose, check and record what was published."""
+    known = None if scope.is_incremental else scored.plan.states_after(run.run_id)
+    # labels of other windows may have landed: an incremental run looks at them all
+    whole = Scope() if scope.is_incremental else scope
+    subject = open_subject(run, pinned=scored.plan.pin)
+    diagnosis = diagnose_windows(subject, scope=whole, states=known, say=run.say)
+    scored = _with_breaches(run, replace(scored, diagnosis=diagnosis))
+    if scored.status == "unchanged" and diagnosis.windows:
+        scored = replace(scored, status="diagnosed")
+    if scored.status != "unchanged":
+        _record_candidates(run, scored.plan)
+        record_scored(run, scored, action="score", table=run.lake.predictions)
+    return scored
+
+
+def record_unfinished(run: Run, scored: ScoreResult, error: Exception, *, action: str, table: Table) -> None:
+    """Record what was published before something failed, so that it isn't taken for a debt; the next run finishes it.
+
+    Where nothing was published, the failure is recorded as any other.
+    """
+    if scored.commit is None:
+        if isinstance(error, BrierlakeError):
+            record_failure(run, action=action, error=error)
+        return
+    try:
+        record_scored(run, scored, action=action, table=table, error=error)
+    except (StorageError, *STORAGE_FAULTS) as fault:
+        run.say(f"What was published could not be recorded: {reason_of(fault)}")
+
+
+def _publish(run: Run, plan: Plan, *, options: ScoreOptions) -> ScoreResult:
+    if run.config.publish == "audited":
+        return _publish_audited(run, plan, options=options)
+    publication, prepared = score_into(run, plan, run.lake.predictions)
+    return result_of(run, publication, prepared=prepared)
+
+
+def _publish_audited(run: Run, plan: Plan, *, options: ScoreOptions) -> ScoreResult:
+    spec = spec_for(plan.features.config, plan.features.schema)
+    for table in (run.lake.predictions, run.lake.staged):
+        make_table(table, spec, say=run.say, job=run.config.job)
+    there = StagedRows({}, 0) if options.is_forced else find_staged(run, plan)
+    lacking = replace(plan, stale=_lacking(plan, there))
+    staged, known, prepared = there, dict[str, Issue](), None
+    if lacking.stale:
+        version, known, prepared = stage(run, lacking)
+        owners = {**there.owners, **dict.fromkeys(lacking.stale, run.run_id)}
+        staged = StagedRows(owners, version)
+    audited = audit(run, plan, staged, is_accepted=options.is_accepted)
+    passed = replace(plan, stale=audited.passed)
+    publication = Publication(plan=passed, commit=None, issues={})
+    if passed.stale:
+        chosen = staged.of(passed.stale)
+        rows = read_staged(run.lake.staged, chosen, version=staged.version)
+        rows = rows.withColumn("run_id", F.lit(run.run_id))  # who publishes can put back; the commit names who scored
+        told = {"model_digest": prepared and prepared.digest, "staged_by": sorted(set(chosen.values()))}
+        publication = publish(
+            run, passed, rows, run.lake.predictions, told=told, explain=partial(_with_examples, known)
+        )
+        clear_published(run, staged, passed.stale)
+    scored = result_of(run, publication, prepared=prepared)
+    status: ScoreStatus = "held" if audited.held and scored.status == "unchanged" else scored.status
+    return replace(scored, status=status, held=audited.held, breaches=audited.breaches, is_accepted=audited.is_accepted)
+
+
+def _lacking(plan: Plan, staged: StagedRows) -> tuple[Window, ...]:
+    """Stale windows with rows, of which nothing is staged that would do."""
+    return tuple(each for each in plan.stale if plan.rows_by_window.get(each, 0) and each not in staged.owners)
+
+
+def _with_examples(known: Mapping[str, Issue], issues: Mapping[str, Issue]) -> Mapping[str, Issue]:
+    """What the model said of rows when they were staged is told again."""
+    return {
+        text: replace(each, examples=known.get(text, each).examples) if is_vague(text) else each
+        for text, each in issues.items()
+    }
+
+
+def result_of(run: Run, publication: Publication, *, prepared: PreparedModel | None) -> ScoreResult:
+    return ScoreResult(
+        run_id=run.run_id,
+        status="published" if publication.commit else "unchanged",
+        plan=publication.plan,
+        prepared=prepared,
+        commit=publication.commit,
+        issues=publication.issues,
+    )
+
+
+def score_into(run: Run, plan: Plan, table: Table) -> tuple[Publication, PreparedModel]:
+    """Score the plan's stale windows into a table; return what came of it, and the prepared model."""
+    with tempfile.TemporaryDirectory(prefix="brierlake-") as folder:
+        prepared = prepare_model(run, plan, folder=Path(folder))
+        predictions, spec = build_predictions(plan, prepared, stamp=run.stamp)
+        make_table(table, spec, say=run.say, job=run.config.job)
+        run.say(f"Scoring {plan.rows:,} rows in {len(plan.stale):,} windows")
+        explain = partial(explain_issues, plan, prepared)
+        told = {"model_digest": prepared.digest}
+        return publish(run, plan, predictions, table, told=told, explain=explain), prepared
+
+
+def stage(run: Run, plan: Plan) -> tuple[int, dict[str, Issue], PreparedModel]:
+    """Score the plan's stale windows into the staging table, beside what other runs have there.
+
+    Returns:
+        The table's version with them, their issues, and the prepared model.
+
+    Raises:
+        GateError: Too many rows have no probability; they are taken out again.
+    """
+    with tempfile.TemporaryDirectory(prefix="brierlake-") as folder:
+        prepared = prepare_model(run, plan, folder=Path(folder))
+        predictions, _ = build_predictions(plan, prepared, stamp=run.stamp)
+        run.say(f"Scoring {plan.rows:,} rows in {len(plan.stale):,} windows")
+        told = {"model_digest": prepared.digest}
+        with watched(run.spark, say=run.say, what="Scoring", rows=plan.rows):
+            commit = stage_predictions(predictions, run.lake.staged, run_id=run.run_id, told=told, expected=plan.rows)
+        key, mine = plan.features.config.key, run.run_id
+        found = read_issues(run.lake.staged, commit=commit, windows=plan.stale, key=key, run_id=mine)
+        issues = explain_issues(plan, prepared, found)
+    where = owned_condition(dict.fromkeys(plan.stale, run.run_id))
+    validate_issues(
+        run,
+        issues,
+        rows=commit.rows,
+        undo=lambda: remove_rows(run.lake.staged, where=where, tag=f"{run.run_id}:cleared"),
+    )
+    return commit.version, dict(issues), prepared
+
+
+def _with_breaches(run: Run, scored: ScoreResult) -> ScoreResult:
+    """Add what the gates say after publishing; of an unchanged run, what they say of the latest run's windows."""
+    if not run.config.gates:
+        return scored
+    windows = set(scored.plan.stale) | set(scored.diagnosis.windows if scored.diagnosis else ())
+    if not windows and scored.plan.states:
+        latest = max(state.run_id for state in scored.plan.states.values())
+        windows = {window for window, state in scored.plan.states.items() if state.run_id == latest}
+    is_audited = run.config.publish == "audited"
+    gates = [each for each in run.config.gates if not (is_audited and each.is_checked_before)]
+    found = check_published(run.lake.metrics, gates, job=run.config.job, windows=windows - set(scored.held))
+    return replace(scored, breaches=scored.breaches + found)
+
+
+def _record_candidates(run: Run, plan: Plan) -> None:
+    ours = {"run_id": run.run_id, "job": run.config.job, "looked_at": run.started_at}
+    candidates = [{**vars(each), "model_run_id": each.run_id, **ours} for each in plan.resolution.candidates]
+    append_records(run.lake.candidates, CANDIDATES, candidates)
+
+
+def record_scored(run: Run, scored: ScoreResult, *, action: str, table: Table, error: Exception | None = None) -> None:
+    """Enter the run into the ledger; `error` is what went wrong after it had published."""
+    plan, resolution = scored.plan, scored.plan.resolution
+    days = [window for window in plan.stale if window is not None]
+    headline = scored.diagnosis.headline if scored.diagnosis else {}
+    facts: dict[str, Any] = {
+        "model_name": resolution.model_name,
+        "model_version": resolution.model_version,
+        "model_digest": scored.digest,
+        "recipe": plan.recipe,
+        "metric_name": resolution.metric_name,
+        "metric_value": resolution.metric_value,
+        "scope": str(plan.scope),
+        "window_count": len(plan.stale),
+        "first_window": min(days, default=None),
+        "last_window": max(days, default=None),
+        "features_table": plan.pin.table.name,
+        "features_id": plan.pin.table_id,
+        "features_version": plan.pin.version,
+        "predictions_table": table.name,
+        "predictions_version": scored.commit.version if scored.commit else None,
+        "labels_version": scored.diagnosis.labels_version if scored.diagnosis else None,
+        "rows_in": plan.rows,
+        "rows_scored": plan.rows - scored.rows_with_issue,
+        "rows_with_issue": scored.rows_with_issue,
+        "issues": {text: each.rows for text, each in scored.issues.items()},
+        "issue_examples": {text: list(each.examples) for text, each in scored.issues.items()},
+        **headline,
+        "gates": gate_facts(run.config.gates, scored.breaches, held=scored.held, is_accepted=scored.is_accepted),
+    }
+    if error is not None:
+        facts["error"] = f"published, and then: {error}"
+    exit_code = getattr(error, "exit_code", 1) if error else scored.exit_code
+    status = "held" if scored.held else "published"
+    record_run(run, action=action, status=status, exit_code=exit_code, facts=facts)

@@ -1,0 +1,73 @@
+"""Promotion: an alias moves for one challenger that is better on enough rows, and for nothing less."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from mlflow import MlflowClient
+
+from brierlake.cli import main
+from brierlake.commands.promote import decide
+from brierlake.config import PromotionConfig
+from brierlake.run.ledger import append_records
+from brierlake.schemas import COMPARE
+from tests.world import World
+
+BETTER = {
+    "champion_name": "mlp",
+    "champion_version": 2,
+    "challenger_name": "hgb",
+    "challenger_version": 1,
+    "n": 5000,
+    "difference": -0.01,
+    "difference_low": -0.014,
+    "difference_high": -0.006,
+    "verdict": "better",
+}
+CONFIG = PromotionConfig(min_labelled=1000)
+
+
+def test_a_better_challenger_on_enough_rows_is_promoted_with_its_evidence() -> None:
+    decision = decide(BETTER, CONFIG)
+    assert (decision.is_supported, decision.model_name, decision.model_version) == (True, "hgb", 1)
+    assert decision.reason == "hgb 1 is better than mlp 2: Brier difference -0.0100 (-0.0140 to -0.0060, 5,000 rows)"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        (None, "nothing was compared yet"),
+        ({"n": 999}, "999 labelled rows"),
+        ({"verdict": "not_distinguishable"}, "not distinguishable"),
+        ({"verdict": "worse"}, "hgb 1 against mlp 2: worse"),
+        ({"champion_version": None}, "several versions"),
+        ({"verdict": "too_few_labels", "difference_low": None, "difference_high": None}, "too few labels"),
+    ],
+)
+def test_anything_less_is_refused_with_the_reason(changes: dict[str, Any] | None, reason: str) -> None:
+    decision = decide(None if changes is None else {**BETTER, **changes}, CONFIG)
+    assert not decision.is_supported
+    assert reason in decision.reason
+
+
+def test_it_says_which_version_the_alias_left_and_which_it_came_to(world: World) -> None:
+    names = {"champion_name": "first", "champion_version": 1, "challenger_name": "first", "challenger_version": 2}
+    told = {"job": "games", "grain": "all", "run_id": "r1", "computed_at": datetime(2024, 2, 3, tzinfo=UTC)}
+    counts = dict.fromkeys((each.name for each in COMPARE.schema if not each.nullable), 0)
+    append_records(world.gold("brier_compare"), COMPARE, [{**counts, **BETTER, **names, **told}])
+
+    def promoted(*arguments: str) -> str:
+        result = CliRunner().invoke(main, ["promote", "--config", world.path, "--quiet", *arguments])
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    assert "champion of first: none -> version 2" in promoted("--dry-run")
+    MlflowClient(world.config.mlflow.tracking_uri).set_registered_model_alias("first", "champion", "1")
+    assert "champion of first: version 1 -> version 2" in promoted("--dry-run")
+    found = json.loads(promoted("--json"))
+    assert (found["alias"], found["model"], found["status"]) == ("champion", "first", "published")
+    assert (found["version_before"], found["version"]) == (1, 2)
+    assert "champion of first: is version 2 already" in promoted()
+    assert "champion stays as it is" in promoted("--set", "promotion.min_labelled=9999")
