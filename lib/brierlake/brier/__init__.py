@@ -24,6 +24,7 @@ from brierlake.brier.decomposition import (
     labelled_bins,
 )
 from brierlake.brier.drift import jensen_shannon_divergence, population_stability_index
+from brierlake.brier.evidence import Change, EProcess, change_statistic, detect_change, e_process
 from brierlake.brier.inference import ClusterSums, Estimate, cluster_robust_se
 from brierlake.brier.keyed import compute_metrics, compute_records, metrics_schema
 from brierlake.brier.meaning import FEWEST, count_rarer, events_status, is_meaningful
@@ -38,11 +39,13 @@ __all__ = [
     "FEWEST",
     "BiasCorrection",
     "Bins",
+    "Change",
     "ClusterSums",
     "Corp",
     "CoxFit",
     "CumulativeError",
     "Decomposition",
+    "EProcess",
     "Estimate",
     "Metrics",
     "MulticlassBrier",
@@ -52,6 +55,7 @@ __all__ = [
     "Tally",
     "WeightedBrier",
     "calibration_in_the_large",
+    "change_statistic",
     "cluster_robust_se",
     "compute_cells",
     "compute_cluster_sums",
@@ -68,8 +72,10 @@ __all__ = [
     "debiased_l2_error",
     "debiased_squared_error",
     "decompose",
+    "detect_change",
     "diagnostics",
     "display_bins",
+    "e_process",
     "events_status",
     "expected_calibration_error",
     "is_meaningful",
