@@ -3,4 +3,8 @@
 QUICK_JVM = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=512m -XX:+UseSerialGC"
 """A thousand tiny Spark jobs: compiling them well costs more than it saves."""
 
-FAST_TO_START = {"spark.driver.extraJavaOptions": QUICK_JVM}
+INTERPRETED = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
+"""A run on a few rows spends a third of its time on compiling what Spark generates; `tests/brier` compiles it, as users do."""
+COMPILED = {"spark.sql.codegen.wholeStage": "true", "spark.sql.codegen.factoryMode": "FALLBACK"}
+
+FAST_TO_START = {"spark.driver.extraJavaOptions": QUICK_JVM, **INTERPRETED}

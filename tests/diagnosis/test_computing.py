@@ -53,6 +53,7 @@ def test_labels_beside_the_features_are_judged_by(labelled: World, carry: tuple[
     assert scored.diagnosis.total["coverage"] == pytest.approx(KNOWN / len(world.rows))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("carry", CARRIES)
 def test_a_label_that_lands_later_counts(labelled: World, carry: tuple[str, ...]) -> None:
     world = carrying(labelled, carry)

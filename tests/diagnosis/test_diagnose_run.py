@@ -189,6 +189,7 @@ def test_nothing_new_nothing_compared(judged: Judged) -> None:
     assert judged.world.versions() == before
 
 
+@pytest.mark.slow
 def test_labels_that_land_are_compared(again: World) -> None:
     again.append(labels_of(again.rows[3 * PER_DAY :]), "results")
     diagnose_and_record(again.run(), scope=Scope())
@@ -209,6 +210,7 @@ def test_a_challenger_that_fails_leaves_the_champion_alone(judged: Judged) -> No
     assert {name for name in after if after[name] != before[name]} == {"runs"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("few", [pytest.param(0, id="many cells and keys"), pytest.param(300_000, id="only rows")])
 def test_many_rows_cells_and_keys_stay_in_spark_and_say_the_same(
     again: World, monkeypatch: pytest.MonkeyPatch, few: int

@@ -12,6 +12,8 @@ from py4j.protocol import Py4JJavaError
 from pyspark.sql.readwriter import DataFrameWriter
 from tests.world import World, call
 
+pytestmark = pytest.mark.slow
+
 Write = Callable[[], None]
 Arm = Callable[[World, Callable[[Write], None]], None]
 

@@ -80,12 +80,14 @@ def test_a_window_run_replaces_its_windows_and_no_other(published: World) -> Non
     assert len(published.read("predictions")) == len(published.rows)
 
 
+@pytest.mark.slow
 def test_window_runs_one_after_the_other_end_where_one_full_run_would(world: World) -> None:
     score_windows(world.run(), scope=Scope(date(2024, 1, 1), date(2024, 2, 1)))
     score_windows(world.run(), scope=FEBRUARY)
     assert score_windows(world.run(), scope=Scope()).status == "unchanged"
 
 
+@pytest.mark.slow
 def test_a_better_version_that_comes_and_goes_scores_each_time(published: World) -> None:
     other = published.with_config(model=published.config.model.model_copy(update={"names": (), "pin": "first/2"}))
     assert score_windows(other.run(), scope=Scope()).status == "published"
@@ -96,6 +98,7 @@ def test_a_better_version_that_comes_and_goes_scores_each_time(published: World)
     assert score_windows(published.run(), scope=Scope()).status == "unchanged"
 
 
+@pytest.mark.slow
 def test_a_newly_registered_better_version_takes_over(world: World) -> None:
     score_windows(world.run(), scope=Scope())
     log_version(world.folder, "first", brier=[0.9, 0.2], strength=2.0)
@@ -106,6 +109,7 @@ def test_a_newly_registered_better_version_takes_over(world: World) -> None:
     assert candidates[candidates["is_selected"]]["value"].tolist() == [0.2]
 
 
+@pytest.mark.slow
 def test_a_changed_row_makes_its_window_stale_and_an_unrelated_append_only_its_own(published: World) -> None:
     published.sql(f"UPDATE {published.silver('games').sql} SET x1 = 9 WHERE id = 3")
     scored = score_windows(published.run(), scope=Scope())
@@ -117,6 +121,7 @@ def test_a_changed_row_makes_its_window_stale_and_an_unrelated_append_only_its_o
     assert score_windows(published.run(), scope=Scope()).plan.stale == (date(2024, 2, 8),)
 
 
+@pytest.mark.slow
 def test_a_table_restored_by_hand_is_put_right(world: World) -> None:
     score_windows(world.run(), scope=Scope(date(2024, 1, 1), date(2024, 2, 1)))
     score_windows(world.run(), scope=FEBRUARY)
