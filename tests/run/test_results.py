@@ -68,7 +68,7 @@ def test_a_published_run_is_an_mlflow_run_and_tags_its_version(world: World) -> 
     # the value that ranks is still the one from training, and a run that changes nothing logs nothing
     again = summary_of("score", "--config", world.path, *LOGGED)
     assert (again["status"], again["model"]["value"]) == ("unchanged", 0.21)
-    assert "mlflow_run_id" not in again
+    assert again["mlflow_run_id"] is None
     assert len(runs_of(client)) == 1
     world.append(labels_of(world.rows[3 * PER_DAY :]), "results")
     judged = summary_of("diagnose", "--config", world.path, *LOGGED)
