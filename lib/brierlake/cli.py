@@ -88,7 +88,7 @@ class Terminal:
 
 
 def _outputs(command: Callable[P, None]) -> Callable[P, None]:
-    """Add --json, --quiet and --debug; turns errors into one sentence and an exit code."""
+    """Add --json, --quiet and --debug; turn errors into one sentence and an exit code."""
 
     @wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -129,7 +129,7 @@ def _fail(terminal: Terminal, message: str, *, code: int) -> None:
 
 
 def _configured(command: Callable[..., None]) -> Callable[..., None]:
-    """Add --config and --set, and hands over the config that they make."""
+    """Add --config and --set, and hand over the config that they make."""
 
     @wraps(command)
     def wrapped(*, config_path: str, overrides: tuple[str, ...], **options: Any) -> None:

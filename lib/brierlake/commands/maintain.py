@@ -21,7 +21,7 @@ def maintain(
     spark: SparkSession | None = None,
     is_debug: bool = False,
 ) -> MaintainSummary:
-    """Optimize and vacuums each table that the job writes.
+    """Optimize and vacuum each table that the job writes.
 
     Raises:
         ConfigError: `retain_days` is shorter than what is safe.

@@ -14,8 +14,9 @@ from pyspark.sql import functions as F
 
 from brierlake.brier import ClusterSums, merge_cells, murphy_curve, paired_difference, tally_cells
 from brierlake.brier.pairs import MODELS, ROLES, SUMS, paired_rows, sum_differences
-from brierlake.config import DiagnosticsConfig, FeaturesConfig
+from brierlake.config import DiagnosticsConfig
 from brierlake.diagnosis.grouping import CLUSTER
+from brierlake.diagnosis.recomputation import Subject
 from brierlake.lakehouse.diagnostics import (
     Figures,
     Provenance,
@@ -24,12 +25,11 @@ from brierlake.lakehouse.diagnostics import (
     read_published,
     replace_part,
 )
-from brierlake.lakehouse.labels import OUTCOME, Labels, as_keys, as_utc, key_names, pin_labels, read_outcomes
-from brierlake.lakehouse.lake import Lake
+from brierlake.lakehouse.labels import OUTCOME, as_keys, as_utc, key_names, read_outcomes
 from brierlake.lakehouse.tables import Table, is_there, local_frame, read_table
 from brierlake.lakehouse.windows import Window, filter_condition, month_of
 from brierlake.names import column_of, quoted_text
-from brierlake.run.context import Run, Say, Stamp, make_table
+from brierlake.run.context import Say, make_table
 from brierlake.schemas import COMPARE
 
 _NO_IDS: Figures = {f"{role}_id": None for role in ROLES}
@@ -53,31 +53,16 @@ class _Sources:
         )
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """Which two are compared, and by what."""
-
-    lake: Lake
-    stamp: Stamp
-    features: FeaturesConfig
-    labels: Labels | None
-    settings: DiagnosticsConfig
-
-
-def open_comparison(run: Run) -> Comparison:
-    """Pin the labels; read nothing else."""
-    config, lake = run.config, run.lake
-    labels = pin_labels(lake.labels, config.labels, config.features)
-    return Comparison(lake, run.stamp, config.features, labels, config.diagnostics)
-
-
-def compare(comparison: Comparison, *, say: Say) -> tuple[Figures, ...]:
+def compare(subject: Subject, *, say: Say) -> tuple[Figures, ...]:
     """Compare again where either side was diagnosed again; return the rows of brier_compare, the total last.
+
+    Args:
+        subject: The challenger, as it was diagnosed: both are compared by the same labels.
 
     Raises:
         StorageError: A table can't be read or written.
     """
-    lake, stamp = comparison.lake, comparison.stamp
+    lake, stamp = subject.lake, subject.stamp
     sides = (find_provenances(read_published(lake.metrics, job=stamp.job, role=role)) for role in ROLES)
     sources = _Sources(*sides)
     before = _read(lake.compare, job=stamp.job)
@@ -87,9 +72,9 @@ def compare(comparison: Comparison, *, say: Say) -> tuple[Figures, ...]:
     stale = (there | {row["window_start"] for row in windows}) - set(current)
     if not stale:
         return _ordered(before)
-    paired = _read_pairs(comparison, sorted(stale & there, key=str))
+    paired = _read_pairs(subject, sorted(stale & there, key=str))
     fresh = [_with_ids(row, sources, at=stamp.at) for row in paired]
-    rows = _compared([*current.values(), *fresh], comparison, curves=_read_curves(lake.cells, job=stamp.job))
+    rows = _compared([*current.values(), *fresh], subject, curves=_read_curves(lake.cells, job=stamp.job))
     make_table(lake.compare, COMPARE, say=say)
     replace_part(
         local_frame(lake.spark, rows, COMPARE.schema).coalesce(1),
@@ -111,10 +96,10 @@ def _ordered(rows: Iterable[Figures]) -> tuple[Figures, ...]:
     return tuple(sorted(rows, key=lambda row: (row["grain"] == "all", row["window_start"] or date.min)))
 
 
-def _read_pairs(comparison: Comparison, windows: list[Window]) -> list[dict[str, Any]]:
+def _read_pairs(subject: Subject, windows: list[Window]) -> list[dict[str, Any]]:
     """One record a window: sums over the rows that both scored and that have a label by now."""
-    lake, features, labels = comparison.lake, comparison.features, comparison.labels
-    cluster = comparison.settings.cluster
+    lake, features, labels = subject.lake, subject.features, subject.labels
+    cluster = subject.settings.cluster
     kept = [F.col(name) for name in ("window_start", "model_name", "model_version", "probability")]
     kept += [column_of(cluster).alias(CLUSTER)] if cluster else []
     champion, challenger = (
@@ -126,7 +111,7 @@ def _read_pairs(comparison: Comparison, windows: list[Window]) -> list[dict[str,
     if labels is None:
         rows = rows.withColumn(OUTCOME, F.lit(None).cast("int"))
     else:
-        outcomes = read_outcomes(labels, as_of=comparison.stamp.at)
+        outcomes = read_outcomes(labels, as_of=subject.stamp.at)
         rows = rows.join(outcomes, on=key_names(features), how="left")
     return [row.asDict() for row in rows.transform(sum_differences, outcome=OUTCOME, cluster=named).collect()]
 
@@ -139,7 +124,7 @@ def _with_ids(row: dict[str, Any], sources: _Sources, *, at: datetime) -> Figure
 
 
 def _compared(
-    windows: list[Figures], comparison: Comparison, *, curves: Mapping[tuple[str, Window], Figures]
+    windows: list[Figures], subject: Subject, *, curves: Mapping[tuple[str, Window], Figures]
 ) -> list[Figures]:
     """The rows of brier_compare: each window, each month's windows added up, and all of them."""
     months: dict[Window, list[Figures]] = defaultdict(list)
@@ -151,13 +136,13 @@ def _compared(
     return [
         {
             **dict.fromkeys(COMPARE.schema.fieldNames()),
-            **_verdict(reduce(_added, rows), comparison.settings),
+            **_verdict(reduce(_added, rows), subject.settings),
             **({**_NO_IDS, **curves.get((grain, start), {})} if grain != "window" else {}),
-            "job": comparison.stamp.job,
+            "job": subject.stamp.job,
             "grain": grain,
             "window_start": start,
-            "run_id": comparison.stamp.run_id,
-            "computed_at": comparison.stamp.at,
+            "run_id": subject.stamp.run_id,
+            "computed_at": subject.stamp.at,
         }
         for grain, start, rows in groups
     ]

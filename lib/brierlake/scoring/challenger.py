@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from brierlake.diagnosis.compare import compare, open_comparison
+from brierlake.diagnosis.compare import compare
 from brierlake.diagnosis.diagnose_run import Diagnosis, diagnose_windows
 from brierlake.diagnosis.recomputation import open_subject
 from brierlake.errors import BrierlakeError
-from brierlake.lakehouse.diagnostics import CHALLENGER
+from brierlake.lakehouse.diagnostics import CHALLENGER, Figures
 from brierlake.lakehouse.tables import is_there
 from brierlake.lakehouse.windows import Scope
 from brierlake.registry import Resolution, connect, resolve_model
@@ -64,11 +64,8 @@ def compare_again(champion: Run, *, scope: Scope) -> Challenge:
     try:
         if not is_there(run.lake.challengers):
             return Challenge(status="absent")
-        diagnosis = _diagnose(run, scope)
-        return Challenge(
-            status="diagnosed" if diagnosis.windows else "unchanged",
-            comparison=compare(open_comparison(run), say=run.say),
-        )
+        diagnosis, comparison = _diagnose(run, scope)
+        return Challenge(status="diagnosed" if diagnosis.windows else "unchanged", comparison=comparison)
     except Exception as error:
         return _failed(run, error)
 
@@ -95,8 +92,7 @@ def _publish(run: Run, plan: Plan) -> ScoreResult:
 
 def _finish(run: Run, scored: ScoreResult) -> Challenge:
     plan = scored.plan
-    diagnosis = _diagnose(run, Scope() if plan.scope.is_incremental else plan.scope)
-    comparison = compare(open_comparison(run), say=run.say)
+    diagnosis, comparison = _diagnose(run, Scope() if plan.scope.is_incremental else plan.scope)
     if scored.status == "published":
         record_scored(run, replace(scored, diagnosis=diagnosis), action="challenge", table=run.lake.challengers)
     return Challenge(
@@ -138,8 +134,11 @@ def _pin_of(run: Run, champion: Resolution) -> str | None:
     return f"{best.model_name}/{best.model_version}" if best else None
 
 
-def _diagnose(run: Run, scope: Scope) -> Diagnosis:
-    return diagnose_windows(open_subject(run, role=CHALLENGER), scope=scope, say=run.say)
+def _diagnose(run: Run, scope: Scope) -> tuple[Diagnosis, tuple[Figures, ...]]:
+    """Diagnose the challenger, and compare it with the champion by the same labels."""
+    subject = open_subject(run, role=CHALLENGER)
+    diagnosis = diagnose_windows(subject, scope=scope, say=run.say)
+    return diagnosis, compare(subject, say=run.say)
 
 
 def describe_challenge(challenge: Challenge) -> ChallengerPart:
