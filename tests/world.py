@@ -93,6 +93,7 @@ def log_and_register(
     where = None if uri else (store / "artifacts").as_uri()
     experiment_id = found.experiment_id if found else mlflow.create_experiment("world", artifact_location=where)
     with mlflow.start_run(experiment_id=experiment_id):
+        mlflow.set_tag("brierlake.trained_until", "2024-01-01")
         for step, value in enumerate(brier):
             mlflow.log_metric("brier", value, step=step)
         info = log(name="model")

@@ -6,6 +6,7 @@ from posixpath import normpath
 from typing import Literal, Self
 
 from pydantic import (
+    AwareDatetime,
     Field,
     PrivateAttr,
     field_validator,
@@ -15,6 +16,8 @@ from pydantic import (
 from brierlake.schemas import METRIC_FIELDS
 from brierlake.sections import Name, Place, Section, Text
 
+AUTO = "auto"
+"""Value of `diagnostics.cluster` that leaves the choice to us."""
 Label = bool | int | float | str
 Rule = Literal["last_logged", "last_step"]
 
@@ -154,6 +157,9 @@ class ModelConfig(Section):
     """The class whose probability is wanted, as the model calls it."""
     digest: Place | None = None
     """sha256 that the fetched model must have (see the runs table); null: any."""
+    trained_until: AwareDatetime | date | None = None
+    """End of the training data of versions that have no tag `brierlake.trained_until` (`log_features`, `log_brier`):
+    only windows from then on count as evidence. null: the end of their run, a safe bound."""
     allow: AllowConfig = AllowConfig()
     """What a model may consist of; looked at before anything is loaded."""
 
@@ -204,9 +210,12 @@ class DiagnosticsConfig(Section):
     """What the scores of a window are compared with for drift: the window before, or a fixed range."""
     drift_alert: float = Field(default=0.5, gt=0, le=1)
     """Jensen-Shannon divergence (0: same, 1: disjoint) from which on a window of 30 rows or more is flagged."""
-    cluster: Name | None = None
-    """Column whose rows share their errors, such as a day or a game: standard errors respect it. Carried, key, or
-    window_start."""
+    cluster: Name | None = AUTO
+    """Column whose rows share their errors, such as a game: carried, key, or window_start. auto: the UTC day of
+    `event_at`, or the window, from 10 of them on. null: rows are taken as independent."""
+    reference_windows: int = Field(default=28, ge=0)
+    """Skill is against the base rate of so many windows before, which could be known; 0: that of the rows themselves,
+    in hindsight."""
     level: float = Field(default=0.95, gt=0.5, lt=1)
     """Level of the intervals."""
 
@@ -216,6 +225,9 @@ class GateConfig(Section):
 
     metric: Name
     """Column of brier_metrics."""
+    judge: Literal["sure", "value"] = "sure"
+    """sure: a breach is where the whole interval lies outside (of ece, mce, reliability and drift: what is left above
+    chance); value: where the bare number does."""
     min: float | None = None
     """Below it is a breach."""
     max: float | None = None
@@ -254,12 +266,13 @@ class GateConfig(Section):
     def __str__(self) -> str:
         bounds = [f"{sign} {bound:g}" for sign, bound in ((">=", self.min), ("<=", self.max)) if bound is not None]
         share = f", {self.breaches} of {self.of}" if self.of > 1 else ""
-        return f"{self.metric} {' and '.join(bounds)} ({self.grain}{f' by {self.slice}' if self.slice else ''}{share})"
+        where = f"{self.grain}{f' by {self.slice}' if self.slice else ''}{share}"
+        return f"{self.metric} {' and '.join(bounds)} ({where}{', value' if self.judge == 'value' else ''})"
 
 
 LABEL_FREE = (
     *("n_rows", "n_scored", "mean_probability", "expected_brier", "expected_brier_sd"),
-    *("drift_psi", "drift_js"),
+    *("drift_psi", "drift_js", "drift_psi_low", "drift_js_low"),
 )
 """Metrics that are known before any label is: what `publish: audited` can check before it publishes."""
 
@@ -381,7 +394,7 @@ class Config(Section):
     def _consistent(self) -> Self:
         there = {*self.features.key, *self.features.carry}
         cluster = self.diagnostics.cluster
-        wanted = {*self.diagnostics.slices, *([cluster] if cluster and cluster != "window_start" else [])}
+        wanted = {*self.diagnostics.slices, *([cluster] if cluster and cluster not in (AUTO, "window_start") else [])}
         if absent := wanted - there:
             raise ValueError(
                 f"diagnostics uses {', '.join(sorted(absent))}: add to features.carry so that predictions keep it"

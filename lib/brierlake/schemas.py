@@ -1,6 +1,7 @@
 """Every table that is written: columns, keys, layout and what each column means. Tables are created from here."""
 
 from dataclasses import dataclass, field
+from datetime import date
 from typing import get_args
 
 from pydantic import BaseModel
@@ -168,7 +169,7 @@ CELLS = TableSpec(
     properties=_SKIPPED_BY,
 )
 
-_KINDS = {int: _LONG, float: _DOUBLE, str: _STRING}
+_KINDS = {int: _LONG, float: _DOUBLE, str: _STRING, date: _DATE}
 
 
 def _fields_of(record: type[BaseModel]) -> T.StructType:
@@ -221,10 +222,21 @@ CLUSTER_FIELDS = T.StructType(
     [
         column("clusters", _LONG, "clusters that hold labelled rows; they lie within windows, so these sums add up"),
         column("n", _LONG, "labelled rows"),
-        column("sum_s", _DOUBLE, "sum of s = (p-y)^2; brier_compare has d for s"),
+        column("n_scored", _LONG, "rows with a probability"),
+        column("sum_s", _DOUBLE, "sum of s = (p-y)^2"),
+        column("sum_y", _DOUBLE, "labelled rows of the positive class"),
+        column("sum_r", _DOUBLE, "sum of r = y - p"),
+        column("sum_z", _DOUBLE, "sum of z = (1-2p)(y-p)"),
+        column("sum_n2", _DOUBLE, "sum over clusters of n^2, n the labelled rows of a cluster"),
         column("sum_s2", _DOUBLE, "sum over clusters of S^2, S the sum of s in a cluster"),
+        column("sum_y2", _DOUBLE, "sum over clusters of Y^2, Y that of y"),
+        column("sum_r2", _DOUBLE, "sum over clusters of R^2, R that of r"),
+        column("sum_z2", _DOUBLE, "sum over clusters of Z^2, Z that of z"),
         column("sum_s_n", _DOUBLE, "sum over clusters of S n"),
-        column("sum_n2", _DOUBLE, "sum over clusters of n^2"),
+        column("sum_y_n", _DOUBLE, "sum over clusters of Y n"),
+        column("sum_r_n", _DOUBLE, "sum over clusters of R n"),
+        column("sum_z_n", _DOUBLE, "sum over clusters of Z n"),
+        column("sum_s_y", _DOUBLE, "sum over clusters of S Y"),
     ]
 )
 
@@ -238,21 +250,42 @@ CLUSTERS = TableSpec(
 _CURVE = T.ArrayType(_DOUBLE, containsNull=False)
 
 COMPARE_FIELDS = [
-    column("n", _LONG, "rows that both scored and that have a label"),
+    column("is_current", _BOOLEAN, "whether these two versions serve now; rows of earlier pairs stay"),
+    column("n_paired", _LONG, "rows that both scored"),
+    column("n", _LONG, "of these, with a label"),
     column("n_events", _LONG, "of these, of the positive class"),
+    column("sum_p", _DOUBLE, "sum of the champion's probability over them"),
     column("sum_champion", _DOUBLE, "sum of the champion's (p-y)^2"),
     column("sum_challenger", _DOUBLE, "sum of the challenger's"),
     column("sum_d", _DOUBLE, "sum of d, the challenger's (p-y)^2 minus the champion's"),
     column("sum_d2", _DOUBLE, "sum of d^2"),
+    column("sum_abs_d", _DOUBLE, "sum of |d|"),
     column("brier_champion", _DOUBLE, "over these rows; null: none"),
     column("brier_challenger", _DOUBLE, "over these rows; null: none"),
     column("difference", _DOUBLE, "challenger minus champion; below 0: the challenger is better"),
     column("difference_se", _DOUBLE, "its standard error, paired; see se_kind"),
-    column("difference_low", _DOUBLE, "lower end of its interval"),
-    column("difference_high", _DOUBLE, "upper end of its interval"),
-    column("se_kind", _STRING, "independent (rows), or clustered (by diagnostics.cluster)"),
-    column("verdict", _STRING, "on the challenger: better, worse, not_distinguishable yet, or too_few_labels"),
-    column("murphy_threshold", _CURVE, "0, .01, ... 1; null at grain window"),
+    column("difference_low", _DOUBLE, "lower end of its interval, for one look"),
+    column("difference_high", _DOUBLE, "upper end of its interval, for one look"),
+    column("se_kind", _STRING, "clustered (by diagnostics.cluster), or independent (rows)"),
+    column("lags", _LONG, "days after which errors still hang together; null: not clustered"),
+    column("log_e_value", _DOUBLE, "evidence for a difference up to this window, natural log; null at grain month"),
+    column("sequence_low", _DOUBLE, "lower end of the confidence sequence of a window's difference: for every look"),
+    column("sequence_high", _DOUBLE, "its upper end; null: infinite, or grain month"),
+    column("n_windows", _LONG, "windows that the evidence is from, merged ones as one"),
+    column("block", _LONG, "windows that are merged, for they hang together; 1: none"),
+    column(
+        "evidence_status",
+        _STRING,
+        "ok, or why this counts for nothing (in_sample, incomplete, no_windows) or not yet (few_windows, constant, "
+        "correlated)",
+    ),
+    column(
+        "verdict",
+        _STRING,
+        "on the challenger: better or worse (evidence 20 : 1 or more; months: by the interval), not_distinguishable "
+        "yet, too_few_labels, in_sample, or no_windows",
+    ),
+    column("murphy_threshold", _CURVE, "0, .01, ... 1; null at grain window, and of pairs that don't serve now"),
     column("murphy_champion", _CURVE, "mean elementary score at each threshold, 0 to 1; null: no label"),
     column("murphy_challenger", _CURVE, "below the champion's throughout: better under every proper score"),
 ]
@@ -263,12 +296,12 @@ COMPARE = TableSpec(
             _JOB,
             column("grain", _STRING, "window, month or all", nullable=False),
             column("window_start", _DATE, "first day of the window or month; null: no time, or grain all"),
-            column("champion_name", _STRING, "registered model; null: several versions"),
-            column("champion_version", _INT, "its version; null: several"),
-            column("challenger_name", _STRING, "registered model; null: several versions"),
-            column("challenger_version", _INT, "its version; null: several"),
+            column("champion_name", _STRING, "registered model"),
+            column("champion_version", _INT, "its version"),
+            column("challenger_name", _STRING, "registered model"),
+            column("challenger_version", _INT, "its version"),
             *COMPARE_FIELDS,
-            *(each for each in CLUSTER_FIELDS if each.name not in ("n", "sum_s")),
+            *(CLUSTER_FIELDS[name] for name in ("clusters", "sum_s2", "sum_s_n", "sum_n2")),
             column("champion_id", _STRING, "run_id that the champion's window held; null at other grains"),
             column("challenger_id", _STRING, "run_id that the challenger's window held; null at other grains"),
             column("labels_as_of", _TIME, "labels known up to then count (UTC)"),
@@ -276,7 +309,7 @@ COMPARE = TableSpec(
             column("computed_at", _TIME, "when (UTC)", nullable=False),
         ]
     ),
-    key=("job", "grain", "window_start"),
+    key=("job", "grain", "window_start", "champion_name", "champion_version", "challenger_name", "challenger_version"),
 )
 
 RUNS = TableSpec(
@@ -293,6 +326,8 @@ RUNS = TableSpec(
             column("recipe", _STRING, "see predictions"),
             column("metric_name", _STRING, "metric that ranked"),
             column("metric_value", _DOUBLE, "its value for the version"),
+            column("trained_until", _TIME, "first moment that the version was not trained on (UTC)"),
+            column("trained_until_source", _STRING, "tag, config, run_end or registered"),
             column("scope", _STRING, "full, incremental, or start/end of the windows asked for"),
             column("window_count", _LONG, "windows written"),
             column("first_window", _DATE, "first of them"),

@@ -20,7 +20,9 @@ ScoreStatus = Literal["published", "held", "diagnosed", "unchanged"]
 """held: by a gate; diagnosed: labels or diagnostics only; unchanged: nothing was written."""
 ChallengeStatus = Literal["published", "diagnosed", "unchanged", "absent", "failed"]
 """absent: no eligible version comes after the champion, or it hasn't scored yet."""
-Outcome = Literal["better", "worse", "not_distinguishable", "too_few_labels"]
+Outcome = Literal["better", "worse", "not_distinguishable", "too_few_labels", "in_sample", "no_windows"]
+"""better, worse: evidence of 20 : 1 or more. in_sample: one of the two was trained on it. no_windows: nothing has a
+time, so that nothing tells what came after the training."""
 
 
 class Part(BaseModel):
@@ -108,6 +110,14 @@ class ComparisonPart(Part):
     difference_low: float | None
     difference_high: float | None
     se_kind: str
+    lags: int | None
+    log_e_value: float | None
+    """Evidence for a difference, natural logarithm; it may be looked at every night. null: a month."""
+    sequence_low: float | None
+    sequence_high: float | None
+    n_windows: int | None
+    block: int | None
+    evidence_status: str | None
     verdict: Outcome
     """On the challenger."""
 

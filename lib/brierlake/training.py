@@ -3,6 +3,7 @@
 import json
 import warnings
 from collections.abc import Sequence
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 import mlflow
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from mlflow.data.dataset import Dataset
 
 FEATURES_TAG = "brierlake.features"
+TRAINED_UNTIL_TAG = "brierlake.trained_until"
 _LONGEST_TAG = 8000  # MLflow cuts longer run tags off without a word
 
 
@@ -26,6 +28,7 @@ def log_brier(
     model_id: str | None = None,
     dataset: "Dataset | str | None" = None,
     metric: str = "brier",
+    trained_until: date | str | None = None,
 ) -> float:
     """Log mean (probability - outcome)^2 to the active run (0 is perfect, smaller is better) and return it.
 
@@ -38,22 +41,29 @@ def log_brier(
         model_id: The logged model that the probabilities are from. Needed where one run logs several models.
         dataset: What it was measured on. A name makes an MLflow dataset of these probabilities and outcomes.
         metric: Name to log under.
+        trained_until: See `log_features`.
 
     Raises:
         ValueError: Lengths differ, or a value is missing or out of range; nothing is logged.
     """
     p, y = _checked(probability, outcome)
+    _log_trained_until(trained_until)
     value = float(np.mean((p - y) ** 2))
     measured_on = _as_dataset(dataset, p, y) if isinstance(dataset, str) else dataset
     mlflow.log_metric(metric, value, step=step, synchronous=True, model_id=model_id, dataset=measured_on)
     return value
 
 
-def log_features(features: Sequence[str]) -> None:
+def log_features(features: Sequence[str], *, trained_until: date | str | None = None) -> None:
     """Tag the active run with the order of the training columns, which a tensor signature doesn't keep.
 
+    Args:
+        features: Names of the columns.
+        trained_until: First day (or moment, UTC) that neither training nor the choice of the model has seen. Only
+            windows from then on count as evidence on the model; without it, those after the end of its run.
+
     Raises:
-        ValueError: It isn't a list of different names, or too long for a tag; nothing is logged.
+        ValueError: It isn't a list of different names, too long for a tag, or no time; nothing is logged.
     """
     if isinstance(features, str) or not all(isinstance(name, str) and name for name in features) or not features:
         raise ValueError(f"features must be a list of column names, not {features!r}")
@@ -65,7 +75,14 @@ def log_features(features: Sequence[str]) -> None:
             f"{len(features)} names take {len(text)} characters and a tag keeps {_LONGEST_TAG}: "
             "put the list into the job's config (features.columns) instead"
         )
+    _log_trained_until(trained_until)
     mlflow.set_tag(FEATURES_TAG, text)
+
+
+def _log_trained_until(moment: date | str | None) -> None:
+    if moment is not None:
+        read = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+        mlflow.set_tag(TRAINED_UNTIL_TAG, read.isoformat())
 
 
 def _checked(probability: ArrayLike, outcome: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

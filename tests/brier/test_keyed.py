@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 from scipy.stats import t as student
 
 from brierlake.brier import (
+    KeyFacts,
     compute_cells,
     compute_cluster_sums,
     compute_metrics,
@@ -20,7 +21,7 @@ from brierlake.brier import (
     merge_cluster_sums,
     metrics_schema,
     population_stability_index,
-    squared_error,
+    read_products,
     tally_rows,
 )
 from brierlake.schemas import METRIC_FIELDS, RELIABILITY_FIELDS
@@ -139,7 +140,7 @@ def test_few_keys_on_the_driver_give_the_same_rows(cells: DataFrame) -> None:
     flagged = merge_cells(cells, by=BY).withColumns(
         {"is_reference": F.lit(False), "has_bands": F.col("version") == F.lit(2)}
     )
-    flagged = flagged.withColumns({"has_bands": F.coalesce("has_bands", F.lit(False)), "clusters": F.lit(None)})
+    flagged = flagged.withColumn("has_bands", F.coalesce("has_bands", F.lit(False)))
     schema = metrics_schema(flagged.schema, by=BY)
     there = {(row.day, row.version): row.asDict(recursive=True) for row in compute_metrics(flagged, by=BY).collect()}
     here = {(row["day"], row["version"]): row for row in compute_records(flagged.toArrow(), by=BY)}
@@ -160,21 +161,19 @@ def test_clustered_errors_are_those_of_numpy(spark: SparkSession) -> None:
     y = np.where(rng.random(len(game)) < 0.1, np.nan, rng.random(60)[game] < 0.5)
     frame = pd.DataFrame({"half": game % 2, "game": game, "probability": p, "outcome": y})
     rows = spark.createDataFrame(frame).withColumn("outcome", F.nanvl("outcome", F.lit(None)).cast("int")).cache()
-    by_half = compute_cluster_sums(rows, by=["half"], cluster="game", value=squared_error())
+    by_half = compute_cluster_sums(rows, by=["half"], cluster="game")
     sums = merge_cluster_sums(by_half.drop("half"), by=[]).first().asDict()
-    metrics = compute_records(
-        compute_cells(rows, by=[])
-        .withColumns({n: F.lit(sums[n]) for n in sums if n.startswith(("c", "sum_"))} | {"half": F.lit(1)})
-        .toArrow(),
-        by=["half"],
-    )[0]
+    cells = compute_cells(rows, by=[]).withColumn("half", F.lit(1)).toArrow()
+    facts = {(1,): KeyFacts(clusters=read_products(sums))}
+    metrics = compute_records(cells, by=["half"], facts=facts)[0]
     known = ~np.isnan(y)
     residual = (p - y)[known] ** 2
     brier = residual.mean()
     total = np.bincount(game[known], residual - brier, minlength=60)
-    g = len(np.unique(game[known]))
-    se = np.sqrt(g / (g - 1) * total @ total) / known.sum()
+    g, size = len(np.unique(game[known])), np.bincount(game[known], minlength=60)
+    e = size.sum() ** 2 / (size @ size)
+    se = np.sqrt(e / (e - 1) * total @ total) / known.sum()
     assert (metrics["se_kind"], metrics["n_clusters"]) == ("clustered", g)
     assert metrics["brier_se"] == pytest.approx(se, rel=1e-9)
-    assert metrics["brier_high"] - metrics["brier_low"] == pytest.approx(2 * student.ppf(0.975, g - 1) * se, rel=1e-9)
+    assert metrics["brier_high"] - metrics["brier_low"] == pytest.approx(2 * student.ppf(0.975, e - 1) * se, rel=1e-9)
     assert metrics["brier_se"] > 1.5 * diagnostics(p, y).brier_se

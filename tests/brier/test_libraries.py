@@ -11,18 +11,16 @@ from statsmodels.api import GLM, OLS, add_constant, families
 from statsmodels.stats.proportion import proportion_confint
 
 from brierlake.brier import (
-    ClusterSums,
+    add_products,
     calibration_in_the_large,
-    cluster_robust_se,
+    compute_drift,
     corp_terms,
     cox_fit,
     diagnostics,
     display_bins,
-    jensen_shannon_divergence,
     labelled_bins,
     multiclass_brier,
     paired_difference,
-    population_stability_index,
     tally_distinct,
     tally_rows,
     weighted_brier,
@@ -125,16 +123,15 @@ def test_intervals_of_statsmodels() -> None:
 
 
 def test_drift_of_scipy() -> None:
-    (p, y), (q, z) = drawn("even"), drawn("few")
-    edges = [k / 20 for k in range(1, 20)]
+    rng = np.random.default_rng(6)
+    p, q = rng.beta(2, 5, 3_000), rng.beta(2, 4, 5_000)
+    edges = np.quantile(q, np.arange(1, 20) / 20, method="inverted_cdf")
     a, b = (np.bincount(np.searchsorted(edges, each), minlength=20) + 0.5 for each in (p, q))
     a, b = a / a.sum(), b / b.sum()
-    assert jensen_shannon_divergence(tally_rows(p, y), tally_rows(q, z)) == pytest.approx(
-        jensenshannon(a, b, base=2) ** 2, rel=1e-10
-    )
-    assert population_stability_index(tally_rows(p, y), tally_rows(q, z)) == pytest.approx(
-        sum((x - w) * np.log(x / w) for x, w in zip(a, b, strict=True)), rel=1e-10
-    )
+    drift = compute_drift(tally_rows(p, p * np.nan), tally_rows(q, q * np.nan))
+    # the edges are those of cells: of 8,000 scores a few change their bin
+    assert drift.js == pytest.approx(jensenshannon(a, b, base=2) ** 2, rel=0.02)
+    assert drift.psi == pytest.approx(sum((x - w) * np.log(x / w) for x, w in zip(a, b, strict=True)), rel=0.02)
 
 
 def test_clusters_of_statsmodels() -> None:
@@ -143,11 +140,21 @@ def test_clusters_of_statsmodels() -> None:
     value = rng.normal(0.2, 0.1, len(cluster)) + rng.normal(0, 0.1, 37)[cluster]
     oracle = OLS(value, np.ones_like(value)).fit(cov_type="cluster", cov_kwds={"groups": cluster}, use_t=True)
     total, size = np.bincount(cluster, value), np.bincount(cluster)
-    sums = ClusterSums(37, total @ total, total @ size, size @ size, len(value), value.mean())
-    estimate = cluster_robust_se(sums)
-    assert estimate.degrees_of_freedom == 36
-    assert estimate.se == pytest.approx(oracle.bse[0], rel=1e-9)
-    assert [estimate.low, estimate.high] == pytest.approx(oracle.conf_int()[0].tolist(), rel=1e-9)
+    clusters = add_products(np.stack([size, total, *[np.zeros(37)] * 3], axis=1))
+    estimate, e = clusters.estimate({"s": 1.0}), len(value) ** 2 / (size @ size)
+    assert clusters.effective == pytest.approx(e)
+    # statsmodels goes by 37 clusters, we by those that carry the rows
+    assert estimate.degrees_of_freedom == pytest.approx(e - 1)
+    assert estimate.se * np.sqrt((e - 1) / e * 37 / 36) == pytest.approx(oracle.bse[0], rel=1e-9)
+
+
+def test_lags_of_statsmodels() -> None:
+    noise = np.random.default_rng(4).normal(0, 0.1, 80)
+    value = 0.2 + noise + 0.5 * np.roll(noise, 1)
+    oracle = OLS(value, np.ones(80)).fit(cov_type="HAC", cov_kwds={"maxlags": 5})
+    totals = np.stack([np.ones(80), value, *[np.zeros(80)] * 3], axis=1)
+    estimate = add_products(totals, lags=5).estimate({"s": 1.0})
+    assert estimate.se * np.sqrt(79 / 80) == pytest.approx(oracle.bse[0], rel=1e-9)
 
 
 def test_paired_difference_of_statsmodels() -> None:

@@ -1,6 +1,7 @@
 import math
 import types
 import typing
+from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,12 @@ from brierlake.brier import (
 )
 from brierlake.schemas import CELL_FIELDS, METRIC_FIELDS, RELIABILITY_FIELDS
 
-SPARK_TYPES = {int: {T.LongType(), T.IntegerType()}, float: {T.DoubleType()}, str: {T.StringType()}}
+SPARK_TYPES = {
+    int: {T.LongType(), T.IntegerType()},
+    float: {T.DoubleType()},
+    str: {T.StringType()},
+    date: {T.DateType()},
+}
 
 
 @pytest.mark.parametrize(("record", "fields"), [(Metrics, METRIC_FIELDS), (ReliabilityRow, RELIABILITY_FIELDS)])
@@ -143,9 +149,9 @@ def test_drift_needs_scores_on_both_sides() -> None:
 
 
 def test_drift_by_hand() -> None:
-    # one score each, in different bins of 20: shares 1.5/11 and .5/11 swapped
+    # the reference's one score is a bin, and so is what is below it and above: shares 1.5/2.5 and .5/2.5 swapped
     psi = population_stability_index(tally_rows([0.01], [None]), tally_rows([0.99], [None]))
-    assert psi == pytest.approx(2 * (1 / 11) * math.log(3))
+    assert psi == pytest.approx(2 * (1 / 2.5) * math.log(3))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from brierlake.brier.calibration import (
     smooth_calibration_error,
 )
 from brierlake.brier.cells import compute_cells, compute_values, merge_cells
-from brierlake.brier.clusters import compute_cluster_sums, merge_cluster_sums, squared_error
+from brierlake.brier.clustered import ClusterProducts, add_products, choose_lags, read_products, with_lags
+from brierlake.brier.clusters import compute_cluster_sums, merge_cluster_sums
 from brierlake.brier.comparison import PairedDifference, paired_difference
 from brierlake.brier.corp import Corp, consistency_bands, corp_terms
 from brierlake.brier.cox import CoxFit, calibration_in_the_large, cox_fit
@@ -23,10 +24,18 @@ from brierlake.brier.decomposition import (
     decompose,
     labelled_bins,
 )
-from brierlake.brier.drift import jensen_shannon_divergence, population_stability_index
-from brierlake.brier.evidence import Change, EProcess, change_statistic, detect_change, e_process
-from brierlake.brier.inference import ClusterSums, Estimate, cluster_robust_se
-from brierlake.brier.keyed import compute_metrics, compute_records, metrics_schema
+from brierlake.brier.drift import Drift, compute_drift, jensen_shannon_divergence, population_stability_index
+from brierlake.brier.evidence import (
+    Change,
+    EProcess,
+    Weighed,
+    change_statistic,
+    detect_change,
+    e_process,
+    weigh_windows,
+)
+from brierlake.brier.inference import Estimate
+from brierlake.brier.keyed import KeyFacts, compute_metrics, compute_records, metrics_schema
 from brierlake.brier.meaning import FEWEST, count_rarer, events_status, is_meaningful
 from brierlake.brier.metrics import diagnostics, tally_metrics
 from brierlake.brier.murphy import MurphyCurve, murphy_curve
@@ -40,25 +49,30 @@ __all__ = [
     "BiasCorrection",
     "Bins",
     "Change",
-    "ClusterSums",
+    "ClusterProducts",
     "Corp",
     "CoxFit",
     "CumulativeError",
     "Decomposition",
+    "Drift",
     "EProcess",
     "Estimate",
+    "KeyFacts",
     "Metrics",
     "MulticlassBrier",
     "MurphyCurve",
     "PairedDifference",
     "ReliabilityRow",
     "Tally",
+    "Weighed",
     "WeightedBrier",
+    "add_products",
     "calibration_in_the_large",
     "change_statistic",
-    "cluster_robust_se",
+    "choose_lags",
     "compute_cells",
     "compute_cluster_sums",
+    "compute_drift",
     "compute_metrics",
     "compute_records",
     "compute_values",
@@ -90,12 +104,14 @@ __all__ = [
     "murphy_curve",
     "paired_difference",
     "population_stability_index",
+    "read_products",
     "smooth_calibration_error",
-    "squared_error",
     "tally_cells",
     "tally_distinct",
     "tally_metrics",
     "tally_rows",
     "tally_values",
+    "weigh_windows",
     "weighted_brier",
+    "with_lags",
 ]

@@ -5,34 +5,52 @@ from collections.abc import Sequence
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from brierlake.brier.clustered import PRODUCTS, TOTALS
 from brierlake.names import column_of, internal
 from brierlake.schemas import CLUSTER_FIELDS
 
-_CLUSTER, _VALUE, _TOTAL, _ROWS = map(internal, ("cluster", "value", "total", "rows"))
+_CLUSTER = internal("cluster")
+_TOTAL = {name: internal(f"total_{name}") for name in TOTALS}
 
 
-def compute_cluster_sums(rows: DataFrame, *, by: Sequence[str], cluster: str, value: Column) -> DataFrame:
-    """One row per key: G clusters, and the sums of S, S^2, S n and n^2 over them, S the sum of `value` in a cluster.
+def compute_cluster_sums(rows: DataFrame, *, by: Sequence[str], cluster: str) -> DataFrame:
+    """One row per key: the columns of CLUSTER_FIELDS, over the clusters of its rows.
 
-    Rows whose value is null don't count, and a null `cluster` is one cluster.
+    `rows` has the columns of `by`, `cluster`, `probability` (null = not scored) and `outcome` (0, 1, null = no label
+    yet). A null `cluster` is one cluster; clusters without labelled rows count for `n_scored` alone.
     """
     keys = [column_of(name) for name in by]
-    valued = rows.select(*keys, column_of(cluster).alias(_CLUSTER), value.cast("double").alias(_VALUE))
-    totals = (
-        valued.where(F.col(_VALUE).isNotNull())
-        .groupBy(*keys, _CLUSTER)
-        .agg(F.sum(_VALUE).alias(_TOTAL), F.count(F.lit(1)).alias(_ROWS))
+    p, y = F.col("probability").cast("double"), F.col("outcome")
+    is_scored = p.between(0.0, 1.0)
+    r = F.when(is_scored & y.isin(0, 1), y - p)
+    parts = rows.select(
+        *keys, column_of(cluster).alias(_CLUSTER), is_scored.alias("scored"), r.alias("r"), p.alias("p"), y.alias("y")
     )
-    total, size = F.col(_TOTAL), F.col(_ROWS).cast("double")
+    r = F.col("r")
+    each = {
+        "n": F.count("r").cast("double"),
+        "s": F.sum(r * r),
+        "y": F.sum(F.when(r.isNotNull(), F.col("y").cast("double"))),
+        "r": F.sum("r"),
+        "z": F.sum((1 - 2 * F.col("p")) * r),
+    }
+    totals = parts.groupBy(*keys, _CLUSTER).agg(
+        F.count_if("scored").alias("n_scored"),
+        *(F.coalesce(value, F.lit(0.0)).alias(_TOTAL[name]) for name, value in each.items()),
+    )
     sums = totals.groupBy(*keys).agg(
-        F.count(F.lit(1)).alias("clusters"),
-        F.sum(_ROWS).alias("n"),
-        F.sum(total).alias("sum_s"),
-        F.sum(total * total).alias("sum_s2"),
-        F.sum(total * size).alias("sum_s_n"),
-        F.sum(size * size).alias("sum_n2"),
+        F.count_if(F.col(_TOTAL["n"]) > 0).alias("clusters"),
+        F.sum("n_scored").alias("n_scored"),
+        F.sum(_TOTAL["n"]).alias("n"),
+        *(F.sum(_TOTAL[name]).alias(f"sum_{name}") for name in TOTALS[1:]),
+        *(F.sum(_product(name)).alias(f"sum_{name}") for name in PRODUCTS),
     )
     return sums.select(*keys, *(F.col(field.name).cast(field.dataType) for field in CLUSTER_FIELDS))
+
+
+def _product(name: str) -> Column:
+    one, other = name.split("_") if "_" in name else (name[0], name[0])
+    return F.col(_TOTAL[one]) * F.col(_TOTAL[other])
 
 
 def merge_cluster_sums(sums: DataFrame, *, by: Sequence[str]) -> DataFrame:
@@ -40,9 +58,3 @@ def merge_cluster_sums(sums: DataFrame, *, by: Sequence[str]) -> DataFrame:
     keys = [column_of(name) for name in by]
     merged = sums.groupBy(*keys).agg(*(F.sum(field.name).alias(field.name) for field in CLUSTER_FIELDS))
     return merged.select(*keys, *(F.col(field.name).cast(field.dataType) for field in CLUSTER_FIELDS))
-
-
-def squared_error() -> Column:
-    """(p-y)^2 of a row with `probability` and `outcome`; null where either is."""
-    is_labelled = F.col("probability").between(0.0, 1.0) & F.col("outcome").isin(0, 1)
-    return F.when(is_labelled, F.pow(F.col("probability") - F.col("outcome"), F.lit(2)))

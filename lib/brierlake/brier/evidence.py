@@ -1,12 +1,13 @@
 """Evidence that may be looked at every night: e-values, confidence sequences, and alarms for a change."""
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from brierlake.brier.grid import FloatArray
+from brierlake.brier.grid import FloatArray, IntArray
 
 E_VERDICT: Final = 20.0
 """E-value from which a two-sided verdict is reached at 5 %."""
@@ -74,8 +75,15 @@ class Change:
     """What the change detector says after each value, and since when the mean is another one."""
 
     statistic: FloatArray
-    since: int | None
-    """Place of the first value after the change, counted from 0; None: there is no alarm at the last value."""
+    first: int | None
+    """Place of the first value after a change that would explain the latest values best; None: too few values."""
+    has_alarm: bool
+    """Whether the last statistic is an alarm."""
+
+    @property
+    def since(self) -> int | None:
+        """The same where there is an alarm."""
+        return self.first if self.has_alarm else None
 
 
 def change_statistic(x: ArrayLike) -> FloatArray:
@@ -105,7 +113,8 @@ def detect_change(x: ArrayLike, *, alarm: float = ALARM) -> Change:
         terms = np.minimum((1 + terms) * np.exp(gains), 1e300)
         statistic[place] = terms.mean()
     has_alarm = len(values) > 0 and statistic[-1] >= alarm
-    return Change(statistic, int(starts[np.argmax(terms)]) if has_alarm else None)
+    first = int(starts[np.argmax(terms)]) if len(values) > _BURN_IN else None
+    return Change(statistic, first, has_alarm)
 
 
 def _as_values(x: ArrayLike) -> FloatArray:
@@ -113,3 +122,120 @@ def _as_values(x: ArrayLike) -> FloatArray:
     if values.ndim != 1 or not np.isfinite(values).all():
         raise ValueError("values must be one finite number each, in one dimension.")
     return values
+
+
+FEWEST_WINDOWS: Final = 5
+"""Windows from which an e-value is used."""
+FEWEST_EXPECTED: Final = 10
+"""Expected rows of the rarer outcome in a window; with fewer, skewed values would break the guarantee."""
+_LARGEST_CORRELATION: Final = 0.1
+_FEWEST_CORRELATED: Final = 10
+"""Values from which a correlation is estimated."""
+_STRETCH: Final = 28
+NEARLY_ALL: Final = 0.95
+"""Share of labels from which a window's labels count as complete: some never come, and early ones are biased."""
+
+
+@dataclass(frozen=True, eq=False)
+class Weighed:
+    """The evidence of windows in order of time: merged where they are small or hang together, then weighed."""
+
+    processes: tuple[EProcess, ...]
+    """One for each of the means that were weighed, over the merged windows."""
+    means: FloatArray
+    """The means (B, k) themselves."""
+    firsts: IntArray
+    lasts: IntArray
+    """Places of the first and last window of each merged one (B,); what is too little yet is in none."""
+    block: int
+    """Windows merged because they hang together; 1: none."""
+    status: str
+    """ok, no_windows, few_windows, constant, or correlated."""
+
+    @property
+    def log_e_values(self) -> FloatArray:
+        """Of the mean of the e-values, after each merged window; 0 where `status` isn't ok."""
+        if self.status != "ok":
+            return np.zeros(len(self.lasts))
+        every = np.stack([each.log_e_value for each in self.processes])
+        return np.asarray(np.logaddexp.reduce(every, axis=0) - np.log(len(every)), np.float64)
+
+    @property
+    def log_e_value(self) -> float:
+        return float(self.log_e_values[-1]) if len(self.lasts) else 0.0
+
+
+def weigh_windows(totals: ArrayLike, n: ArrayLike, expected: ArrayLike, *, alpha: float = 0.05) -> Weighed:
+    """Weigh whether means over rows are 0, from the windows' totals (T, k), rows (T,) and expected events (T,).
+
+    A window with fewer than 10 expected rows of the rarer outcome is merged with the next until there are 10. Where
+    the means of neighbours are correlated by more than .1, blocks of 2, 3, … windows are, until they no longer are.
+    """
+    sums, rows, events = np.asarray(totals, float), np.asarray(n, float), np.asarray(expected, float)
+    sums = sums.reshape(len(rows), -1) if len(rows) else np.zeros((0, sums.shape[1] if sums.ndim > 1 else 1))
+    ends = _enough(rows, events)
+    block, means = 1, _means(sums, rows, ends)
+    while _correlation(means) > _LARGEST_CORRELATION and len(ends) // (block + 1) >= _FEWEST_CORRELATED:
+        block += 1
+        means = _means(sums, rows, ends[block - 1 :: block])
+    lasts = ends[block - 1 :: block]
+    firsts = np.concatenate((np.zeros(1, np.int64), lasts[:-1] + 1))[: len(lasts)]
+    is_varied = [bool(np.ptp(means[:, k]) > 0) for k in range(sums.shape[1])] if len(lasts) else []
+    if not len(lasts):
+        status = "few_windows" if len(rows) else "no_windows"
+    elif len(lasts) < FEWEST_WINDOWS:
+        status = "few_windows"
+    elif not any(is_varied):
+        status = "constant"
+    elif _correlation(means) > _LARGEST_CORRELATION:
+        status = "correlated"
+    else:
+        status = "ok"
+    processes = tuple(e_process(means[:, k], alpha=alpha) for k in range(sums.shape[1]))
+    return Weighed(processes, means, firsts, lasts, block, status)
+
+
+def _enough(rows: FloatArray, events: FloatArray) -> IntArray:
+    """Places of the windows at which enough has come together."""
+    ends, held, expected = [], 0.0, 0.0
+    for place, (n, more) in enumerate(zip(rows, events, strict=True)):
+        held, expected = held + n, expected + more
+        if min(expected, held - expected) >= FEWEST_EXPECTED:
+            ends.append(place)
+            held = expected = 0.0
+    return np.array(ends, np.int64)
+
+
+def _means(sums: FloatArray, rows: FloatArray, ends: IntArray) -> FloatArray:
+    if not len(ends):
+        return np.zeros((0, sums.shape[1]))
+    starts = np.concatenate(([0], ends[:-1] + 1))
+    until = int(ends[-1]) + 1
+    n = np.add.reduceat(rows[:until], starts)
+    return np.asarray(np.add.reduceat(sums[:until], starts, axis=0) / n[:, None], np.float64)
+
+
+def _correlation(means: FloatArray) -> float:
+    """Lag-1 correlation of neighbours, the largest of the k; 0 for too few to tell.
+
+    Deviations are from the mean of each stretch of _STRETCH values, so that a change of level isn't taken for it; what
+    the estimated means take off is put back (Marriott and Pope 1954).
+    """
+    if len(means) < _FEWEST_CORRELATED:
+        return 0.0
+    stretches = np.array_split(means, max(1, len(means) // _STRETCH))
+    length = len(means) / len(stretches)
+    centred = [each - each.mean(axis=0) for each in stretches]
+    power = sum((each**2).sum(axis=0) for each in centred)
+    known = power > 0
+    if not known.any():
+        return 0.0
+    found = sum((each[1:] * each[:-1]).sum(axis=0) for each in centred)[known] / power[known]
+    return float(((found + 1 / length) / (1 - 3 / length)).max())
+
+
+def describe_evidence(log_e_value: float | None, n_windows: int | None) -> str:
+    """Say how strong evidence is, as odds: 'evidence 1,200 : 1, 26 windows'."""
+    odds = math.exp(min(log_e_value or 0.0, 30.0))
+    told = f"{odds:,.0f}" if odds >= 10 else f"{odds:.2g}"
+    return f"evidence {told} : 1, {n_windows or 0:,} windows"

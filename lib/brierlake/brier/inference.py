@@ -8,21 +8,7 @@ from scipy.special import ndtri, stdtrit
 from brierlake.brier.grid import FloatArray, IntArray
 from brierlake.brier.meaning import interval_status
 from brierlake.brier.scores import BrierSums
-
-
-@dataclass(frozen=True)
-class ClusterSums:
-    """Sums over G clusters, S_g the total of a cluster's values and n_g its rows.
-
-    `sum_s2` is the sum of S_g^2, `sum_s_n` of S_g n_g, `sum_n2` of n_g^2; `n` and `mean` are those of all rows.
-    """
-
-    clusters: int
-    sum_s2: float
-    sum_s_n: float
-    sum_n2: float
-    n: int
-    mean: float
+from brierlake.brier.tally import Moments
 
 
 @dataclass(frozen=True)
@@ -33,23 +19,10 @@ class Estimate:
     se: float | None
     low: float | None
     high: float | None
-    degrees_of_freedom: int | None
+    degrees_of_freedom: float | None
 
 
-def cluster_robust_se(sums: ClusterSums, *, level: float = 0.95) -> Estimate:
-    """Standard error of a mean whose rows are alike within clusters; t with G-1 degrees of freedom.
-
-    Variance = G / (G-1) * sum (S_g - n_g mean)^2 / n^2 (Liang & Zeger 1986, as statsmodels' `cov_cluster` without the
-    correction for regressors). None for fewer than two clusters. The interval isn't clipped.
-    """
-    g = sums.clusters
-    if g < 2:
-        return Estimate(sums.mean, None, None, None, None)
-    spread = sums.sum_s2 - 2 * sums.mean * sums.sum_s_n + sums.mean**2 * sums.sum_n2
-    return t_estimate(sums.mean, float(np.sqrt(g / (g - 1) * max(spread, 0.0))) / sums.n, g - 1, level)
-
-
-def t_estimate(mean: float, se: float, degrees_of_freedom: int, level: float) -> Estimate:
+def t_estimate(mean: float, se: float, degrees_of_freedom: float, level: float) -> Estimate:
     reach = float(stdtrit(degrees_of_freedom, (1 + level) / 2)) * se
     return Estimate(mean, se, mean - reach, mean + reach, degrees_of_freedom)
 
@@ -72,34 +45,53 @@ def brier_standard_error(sums: BrierSums, n: int) -> float | None:
 
 
 def brier_interval(
-    sums: BrierSums, n: int, n_events: int, *, level: float, clusters: ClusterSums | None = None
+    sums: BrierSums,
+    rows: Moments,
+    *,
+    level: float,
+    clustered: Estimate | None = None,
+    effective_clusters: float = np.inf,
 ) -> Interval:
-    """Student's t interval of the Brier score, clipped to [0, 1], where it may be shown.
+    """Student's t interval of the Brier score, or the clustered one, clipped to [0, 1], where it may be shown.
 
-    See `interval_status`, with n_eff = (sum s)^2 / sum s^2, at most the number of clusters; where it is withheld, both
-    ends are None.
+    Whether it may doesn't look at the outcomes of the labelled `rows`, for that would be a biased choice: see
+    `interval_status`, with the events expected, sum p, and n_eff = (sum p(1-p))^2 / sum p(1-p)(1-3p(1-p)), what
+    (sum s)^2 / sum s^2 is if calibrated, at most the effective clusters. Where it is withheld, both ends are None.
     """
-    effective = sums.squared_errors**2 / sums.squares if sums.squares > 0 else 0.0
-    error, freedom = brier_standard_error(sums, n), n - 1
-    if clusters is not None:
-        error, freedom = cluster_robust_se(clusters, level=level).se, clusters.clusters - 1
-        effective = min(effective, clusters.clusters)
-    status = interval_status(n, n_events, effective=effective)
-    if error is None or status == "withheld":
+    n = int(rows.n.sum())
+    spread = rows.probability * rows.complement
+    scores, squares = float(rows.n @ spread), float(rows.n @ (spread * (1 - 3 * spread)))
+    effective = min(round(scores**2 / squares, 6) if squares > 0 else 0.0, effective_clusters)
+    status = interval_status(n, float(rows.n @ rows.probability), effective=effective)
+    error = brier_standard_error(sums, n)
+    if error is not None and clustered is None:
+        clustered = t_estimate(sums.squared_errors / n, error, n - 1, level)
+    if status == "withheld" or clustered is None or clustered.low is None or clustered.high is None:
         return Interval(None, None, "withheld")
-    mean, reach = sums.squared_errors / n, float(stdtrit(freedom, (1 + level) / 2)) * error
-    return Interval(max(0.0, mean - reach), min(1.0, mean + reach), status)
+    return Interval(max(0.0, clustered.low), min(1.0, clustered.high), status)
 
 
-def skill_standard_error(sums: BrierSums, n: int, n_events: int) -> float | None:
-    """Delta-method SE of 1 - brier / uncertainty; None without both classes."""
+def skill_standard_error(
+    sums: BrierSums, n: int, n_events: int, *, reference_rate: float | None = None
+) -> float | None:
+    """Delta-method SE of 1 - brier / reference, rows taken as independent; None where there is no reference.
+
+    The reference is the Brier score of always saying `reference_rate`, a rate known before; None: these rows' own.
+    """
     rate = n_events / n if n else 0.0
-    u = rate * (1 - rate)
-    if u <= 0:
+    said = rate if reference_rate is None else reference_rate
+    score = reference_score(rate, said)
+    if score <= 0:
         return None
-    weight = sums.squared_errors / n * (1 - 2 * rate) / u**2
-    total = sums.squared_deviations / u**2 - 2 * weight / u * sums.codeviations + weight**2 * n * u
+    weight = sums.squared_errors / n * (1 - 2 * said) / score**2
+    total = sums.squared_deviations / score**2 - 2 * weight / score * sums.codeviations
+    total += weight**2 * n * rate * (1 - rate)
     return float(np.sqrt(max(total, 0.0))) / n
+
+
+def reference_score(rate: float, said: float) -> float:
+    """Brier score of always saying `said` where `rate` of the rows are events."""
+    return rate * (1 - rate) + (said - rate) ** 2
 
 
 def wilson_interval(n_events: IntArray, n: IntArray, *, level: float) -> tuple[FloatArray, FloatArray]:

@@ -11,18 +11,29 @@ FEWEST_FOR_Z: Final = 10
 FEWEST: Final = 20
 """From this many on, skill, CORP's terms, Cox's line and a verdict mean something."""
 _FEWEST_ROWS: Final = 30
-_FEWEST_CLUSTERS: Final = 10
+FEWEST_CLUSTERS: Final = 10
 _FEWEST_ROUGH: Final = 10
 
 _STATUSES: Final = {
     "spiegelhalter_z": ("z_status", FEWEST_FOR_Z),
-    **dict.fromkeys(("skill", "skill_se", "miscalibration", "discrimination", "corp_error"), ("skill_status", FEWEST)),
-    **dict.fromkeys(("calibration_intercept", "calibration_slope"), ("calibration_status", FEWEST)),
+    **dict.fromkeys(
+        ("skill", "skill_se", "skill_low", "skill_high", "miscalibration", "discrimination", "corp_error"),
+        ("skill_status", FEWEST),
+    ),
+    **dict.fromkeys(
+        ("calibration_intercept", "calibration_slope", "calibration_intercept_se", "calibration_slope_se"),
+        ("calibration_status", FEWEST),
+    ),
 }
 
 
 def count_rarer(n: int, n_events: int) -> int:
     return min(n_events, n - n_events)
+
+
+def is_by_cluster(clusters: int) -> bool:
+    """Whether there are clusters enough to go by: with fewer, rows are taken as independent, and that is said."""
+    return clusters >= FEWEST_CLUSTERS
 
 
 def events_status(n: int, n_events: int, *, fewest: int = FEWEST) -> str:
@@ -32,19 +43,18 @@ def events_status(n: int, n_events: int, *, fewest: int = FEWEST) -> str:
     return "ok" if count_rarer(n, n_events) >= fewest else "few_events"
 
 
-def interval_status(n: int, n_events: int, *, effective: float) -> str:
-    """Return shown if ev >= 20 and n_eff >= 30, rough if both are at least 10, else withheld."""
-    rarer = count_rarer(n, n_events)
+def interval_status(n: int, expected_events: float, *, effective: float) -> str:
+    """Return shown if ev >= 20 and n_eff >= 30, rough if both are at least 10, else withheld; ev as it was foretold."""
+    rarer = min(expected_events, n - expected_events)
     if rarer < _FEWEST_ROUGH or effective < _FEWEST_ROUGH:
         return "withheld"
     return "shown" if rarer >= FEWEST and effective >= _FEWEST_ROWS else "rough"
 
 
-def has_few(n: int, n_events: int, *, clusters: int | None) -> bool:
-    """Whether a difference of two Brier scores on these rows says nothing yet."""
-    return (
-        n < _FEWEST_ROWS or count_rarer(n, n_events) < FEWEST or (clusters is not None and clusters < _FEWEST_CLUSTERS)
-    )
+def has_few(n: int, n_events: int, *, carrying: float, clusters: int | None) -> bool:
+    """Whether a difference of two Brier scores on these rows says nothing yet; `carrying` are those that differ."""
+    has_few_rows = min(n, carrying) < _FEWEST_ROWS or count_rarer(n, n_events) < FEWEST
+    return has_few_rows or (clusters is not None and clusters < FEWEST_CLUSTERS)
 
 
 def is_meaningful(row: Mapping[str, Any], metric: str) -> bool:
@@ -61,3 +71,26 @@ def is_meaningful(row: Mapping[str, Any], metric: str) -> bool:
     stored = row.get(name)
     status = stored if isinstance(stored, str) else events_status(n, n_events, fewest=fewest)
     return status not in ("few_events", "no_labels")
+
+
+_INTERVALS: Final = {
+    "brier": ("brier_low", "brier_high"),
+    "skill": ("skill_low", "skill_high"),
+    "gap": ("gap_low", "gap_high"),
+    "base_rate": ("base_rate_low", "base_rate_high"),
+    "ece": ("ece_low", "ece"),
+    "mce": ("mce_low", "mce"),
+    "reliability": ("reliability_low", "reliability"),
+    "drift_psi": ("drift_psi_low", "drift_psi"),
+    "drift_js": ("drift_js_low", "drift_js"),
+}
+_WITH_ERROR: Final = ("calibration_intercept", "calibration_slope")
+
+
+def find_interval(row: Mapping[str, Any], metric: str) -> tuple[float | None, float | None]:
+    """Return the ends of what a metric of a row of brier_metrics may be by chance; None: it has no such end there."""
+    value, error = row.get(metric), row.get(f"{metric}_se")
+    if metric in _WITH_ERROR and value is not None and error is not None:
+        return value - 1.96 * error, value + 1.96 * error
+    low, high = _INTERVALS.get(metric, (metric, metric))
+    return row.get(low), row.get(high)

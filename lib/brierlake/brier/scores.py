@@ -89,13 +89,18 @@ def is_unresolved(rows: Moments, base: FloatArray) -> npt.NDArray[np.bool_]:
     return np.asarray((base < 1e-9) & (rows.offset != 0) & ((rows.variance > 0) | (base < 1e-13)), np.bool_)
 
 
+def count_impossible(tally: Tally) -> int:
+    """Events at p = 0 and non-events at p = 1."""
+    return int(tally.events.n[tally.cell_id == 0].sum() + tally.nonevents.n[tally.cell_id == ONE_ID].sum())
+
+
 def surprise(tally: Tally) -> str | None:
     """Why the logarithm of what happened is infinite (`impossible_outcome`) or unknown (`unresolved_tail`), or None.
 
     Impossible: an event at p = 0 or a non-event at p = 1. Unresolved: one so near to it that cells can't tell.
     """
     zeros, ones = tally.nonevents, tally.events
-    if np.any(ones.n[tally.cell_id == 0]) or np.any(zeros.n[tally.cell_id == ONE_ID]):
+    if count_impossible(tally):
         return "impossible_outcome"
     is_dark = is_unresolved(ones, ones.probability) & (ones.n > 0)
     is_dark |= is_unresolved(zeros, zeros.complement) & (zeros.n > 0)

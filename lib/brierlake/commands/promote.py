@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pyspark.sql import functions as F
 
+from brierlake.brier.evidence import describe_evidence
 from brierlake.config import Config, PromotionConfig
 from brierlake.lakehouse.tables import Table, is_there, read_table
 from brierlake.registry import connect, read_alias, set_alias
@@ -60,19 +61,22 @@ def promote(config: Config, *, is_dry_run: bool, say: Say, is_debug: bool) -> Pr
 
 
 def read_total(table: Table, *, job: str) -> Mapping[str, Any] | None:
-    """Return the comparison over all windows; None: nothing was compared yet."""
+    """Return the comparison of the two versions that serve now; None: nothing was compared yet."""
     if not is_there(table):
         return None
-    rows = read_table(table).where((F.col("job") == job) & (F.col("grain") == "all")).collect()
-    return rows[0].asDict() if rows else None
+    rows = read_table(table).where((F.col("job") == job) & (F.col("grain") == "all"))
+    if "is_current" not in rows.columns:  # by an earlier release, which had no evidence
+        return None
+    found = rows.where("is_current").collect()
+    return found[0].asDict() if found else None
 
 
 def decide(total: Mapping[str, Any] | None, config: PromotionConfig) -> Decision:
-    """Say yes only to one challenger that was better than one champion on enough labelled rows."""
+    """Say yes only to a challenger that has proved better than the champion, on windows that neither was trained on."""
     if total is None:
         return _no("nothing was compared yet: set `challenger` in the config and run score")
-    if total["challenger_version"] is None or total["champion_version"] is None:
-        return _no("several versions served as champion or challenger: no single one was compared with one")
+    if (status := total["evidence_status"]) in _NO_EVIDENCE:
+        return _no(_NO_EVIDENCE[status])
     if total["n"] < config.min_labelled:
         return _no(f"{total['n']:,} labelled rows, and promotion.min_labelled asks for {config.min_labelled:,}")
     names = [f"{total[f'{role}_name']} {total[f'{role}_version']}" for role in ("challenger", "champion")]
@@ -86,17 +90,22 @@ def decide(total: Mapping[str, Any] | None, config: PromotionConfig) -> Decision
     )
 
 
+_NO_EVIDENCE = {
+    "in_sample": "every window is from before the end of their training, as far as is known: log the end with "
+    "log_features(..., trained_until=...), tag the versions brierlake.trained_until, or set model.trained_until",
+    "no_windows": "the rows have no time, so that none is known to be from after the training: set features.event_at",
+}
+
+
 def _no(reason: str) -> Decision:
     return Decision(is_supported=False, reason=reason)
 
 
 def _evidence(total: Mapping[str, Any]) -> str:
-    if total["difference_low"] is None or total["difference_high"] is None:
+    if total["difference"] is None:
         return ""
-    return (
-        f": Brier difference {total['difference']:+.4f} ({total['difference_low']:+.4f} to "
-        f"{total['difference_high']:+.4f}, {total['n']:,} rows)"
-    )
+    found = describe_evidence(total["log_e_value"], total["n_windows"])
+    return f": Brier difference {total['difference']:+.4f} on {total['n']:,} rows, {found}"
 
 
 def _record(run: Run, decision: Decision, total: Mapping[str, Any]) -> None:

@@ -9,11 +9,13 @@ from pyspark.sql import functions as F
 
 from brierlake.brier import compute_metrics, compute_records, merge_cells, merge_cluster_sums, metrics_schema
 from brierlake.diagnosis.counting import count_rows, in_few_files, persisted, with_months, write_counts
-from brierlake.diagnosis.grouping import GROUP, as_metric_cells, as_reliability, with_cluster_sums, with_provenance
+from brierlake.diagnosis.grouping import GROUP, as_metric_cells, as_reliability, with_provenance
+from brierlake.diagnosis.history import History
 from brierlake.diagnosis.recomputation import Recomputation
 from brierlake.errors import StorageError
 from brierlake.lakehouse.diagnostics import Figures, part_condition, read_cells, replace_part
 from brierlake.lakehouse.tables import local_frame, read_version
+from brierlake.lakehouse.windows import filter_condition
 from brierlake.run.context import Say, make_table
 from brierlake.schemas import CLUSTER_FIELDS, METRICS, RELIABILITY
 
@@ -55,10 +57,8 @@ def compute_answer(recomputation: Recomputation) -> list[Figures]:
             recomputation=recomputation,
             merge=merge_cells,
         )
-        sums = None
-        if cluster_sums is not None:
-            by_window = cluster_sums.frame.where("grain = 'window'")
-            sums = with_months(cluster_sums.frame, by_window, recomputation=recomputation, merge=merge_cluster_sums)
+        by_window = cluster_sums.frame.where("grain = 'window'")
+        sums = with_months(cluster_sums.frame, by_window, recomputation=recomputation, merge=merge_cluster_sums)
         has_few_keys = _has_few_keys(counted.table, recomputation)
         with _metrics(recomputation, cells, sums, has_few_keys=has_few_keys) as metrics:
             return _collect_published(metrics)
@@ -85,7 +85,7 @@ def _write_metrics(recomputation: Recomputation, *, cells_version: int, has_few_
         has_total=True,
     )
     cells = read_cells(lake.cells, job=job, role=role)
-    sums = read_cells(lake.clusters, job=job, role=role) if subject.settings.cluster else None
+    sums = read_cells(lake.clusters, job=job, role=role)
     with _metrics(recomputation, cells, sums, has_few_keys=has_few_keys) as metrics:
         rows = metrics.withColumn("cells_version", F.lit(cells_version))
         for table, spec, part in (
@@ -106,17 +106,23 @@ def _collect_published(metrics: DataFrame) -> list[Figures]:
 
 @contextmanager
 def _metrics(
-    recomputation: Recomputation, cells: DataFrame, sums: DataFrame | None, *, has_few_keys: bool
+    recomputation: Recomputation, cells: DataFrame, sums: DataFrame, *, has_few_keys: bool
 ) -> Iterator[DataFrame]:
     """The metrics of each key that is wanted, computed once, from its cells and sums over clusters."""
     level, spark = recomputation.subject.settings.level, recomputation.subject.lake.spark
     keyed = cells.transform(as_metric_cells, recomputation=recomputation)
-    if sums is not None:
-        own = sums.select(*GROUP, *CLUSTER_FIELDS.names)
-        keyed = keyed.transform(with_cluster_sums, own, recomputation=recomputation)
+    subject, windows, months = recomputation.subject, *map(recomputation.computed, ("window", "month"))
+    own = sums.where(f"slice_key IS NULL OR grain = 'month' OR {filter_condition(recomputation.around)}")
+    history = History(
+        own.select(*GROUP, *CLUSTER_FIELDS.names).toArrow(),
+        settings=subject.settings,
+        features=subject.features,
+        trained=subject.trained,
+    )
+    facts = history.facts(windows=windows, months=months)
     if has_few_keys:
-        records = compute_records(keyed.toArrow(), by=GROUP, level=level)
+        records = compute_records(keyed.toArrow(), by=GROUP, level=level, facts=facts)
         yield local_frame(spark, records, metrics_schema(keyed.schema, by=GROUP))
         return
-    with persisted(compute_metrics(keyed, by=GROUP, level=level)) as metrics:
+    with persisted(compute_metrics(keyed, by=GROUP, level=level, facts=facts)) as metrics:
         yield metrics

@@ -5,10 +5,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pyarrow as pa
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
-from brierlake.brier import compute_cells, compute_cluster_sums, merge_cells, merge_cluster_sums, squared_error
+from brierlake.brier import compute_cells, compute_cluster_sums, merge_cells, merge_cluster_sums
+from brierlake.config import AUTO, FeaturesConfig
 from brierlake.diagnosis.grouping import CLUSTER, GROUP, as_months, with_groups, with_provenance
 from brierlake.diagnosis.recomputation import Recomputation
 from brierlake.errors import ContractError
@@ -17,7 +19,7 @@ from brierlake.lakehouse.diagnostics import part_condition, read_cells, replace_
 from brierlake.lakehouse.label_checks import validate_label_values
 from brierlake.lakehouse.labels import OUTCOME, as_keys, read_outcomes, with_outcomes
 from brierlake.lakehouse.tables import Table, read_table
-from brierlake.lakehouse.windows import WINDOW, filter_condition
+from brierlake.lakehouse.windows import WINDOW, filter_condition, window_start
 from brierlake.names import column_of, internal
 from brierlake.run.context import Say, make_table
 from brierlake.schemas import CELLS, CLUSTERS, TableSpec
@@ -64,8 +66,8 @@ def persisted(frame: DataFrame) -> Iterator[DataFrame]:
 
 
 @contextmanager
-def count_rows(recomputation: Recomputation) -> Iterator[tuple[Counts, Counts | None]]:
-    """Return cells, and sums over clusters where errors are clustered, of each group of the stale windows.
+def count_rows(recomputation: Recomputation) -> Iterator[tuple[Counts, Counts]]:
+    """Return cells, and sums over clusters, of each group of the stale windows.
 
     Raises:
         ContractError: The labels hold an unknown class, or contradict each other; or clusters reach over windows.
@@ -75,11 +77,8 @@ def count_rows(recomputation: Recomputation) -> Iterator[tuple[Counts, Counts | 
     with computed_once(compute_cells(rows, by=GROUP), is_few=is_few) as cells:
         if not cells.frame.where(F.col("outcome") < 0).isEmpty():
             _refuse_outcomes(recomputation)
-        if not recomputation.subject.settings.cluster:
-            yield cells, None
-            return
         _refuse_split_clusters(recomputation)
-        sums = compute_cluster_sums(rows, by=GROUP, cluster=CLUSTER, value=squared_error())
+        sums = compute_cluster_sums(rows, by=GROUP, cluster=CLUSTER)
         with computed_once(sums, is_few=cells.is_small) as cluster_sums:
             yield cells, cluster_sums
 
@@ -90,15 +89,14 @@ def with_months(counts: DataFrame, by_window: DataFrame, *, recomputation: Recom
     return counts.unionByName(merge(by_window.transform(as_months, window=window), by=GROUP))
 
 
-def write_counts(recomputation: Recomputation, cells: Counts, cluster_sums: Counts | None, *, say: Say) -> None:
+def write_counts(recomputation: Recomputation, cells: Counts, cluster_sums: Counts, *, say: Say) -> None:
     """Replace what the tables that add up hold of the stale windows, and of their months.
 
     Raises:
         StorageError: A table can't be read or written.
     """
     lake = recomputation.subject.lake
-    if cluster_sums is not None:
-        _write_part(recomputation, cluster_sums, lake.clusters, CLUSTERS, merge=merge_cluster_sums, say=say)
+    _write_part(recomputation, cluster_sums, lake.clusters, CLUSTERS, merge=merge_cluster_sums, say=say)
     _write_part(recomputation, cells, lake.cells, CELLS, merge=merge_cells, say=say)
 
 
@@ -151,8 +149,7 @@ def _group_rows(recomputation: Recomputation) -> DataFrame:
         keys = as_keys(rows, features) if recomputation.rows <= FEW_ROWS else None
         outcomes = read_outcomes(labels, as_of=recomputation.as_of, keys=keys)
         rows = rows.transform(with_outcomes, outcomes, features)
-    if settings.cluster:
-        rows = rows.withColumn(CLUSTER, column_of(settings.cluster))
+    rows = rows.withColumn(CLUSTER, cluster_column(settings.cluster, rows.schema, features))
     return rows.transform(
         with_groups,
         stale=filter_condition(recomputation.stale),
@@ -182,10 +179,18 @@ def _refuse_outcomes(recomputation: Recomputation) -> None:
 
 def _refuse_split_clusters(recomputation: Recomputation) -> None:
     name = recomputation.subject.settings.cluster
-    if name is not None and name != "window_start":
+    if name not in (None, AUTO, "window_start"):
         windows = filter_condition([*recomputation.stale, *recomputation.kept])
         rows = read_table(recomputation.subject.predictions).where(windows)
         validate_clusters(rows.select(column_of(name).alias(CLUSTER), F.col("window_start").alias(WINDOW)), name=name)
+
+
+def cluster_column(name: str | None, predictions: T.StructType, features: FeaturesConfig) -> Column:
+    """What the rows of a cluster share: a column, or by AUTO the UTC day of the event where windows are cut by it."""
+    is_by_day = features.window_column is None and features.event_at is not None
+    if name == AUTO and is_by_day:
+        return window_start(features.model_copy(update={"event_at": "event_at", "window": "day"}), predictions)
+    return F.col("window_start") if name in (None, AUTO) else column_of(name)
 
 
 def validate_clusters(rows: DataFrame, *, name: str) -> None:

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import Any
 
 from brierlake.brier.outliers import find_flagged
+from brierlake.config import AUTO
 from brierlake.diagnosis.computing import compute_answer, write_diagnostics
 from brierlake.diagnosis.gates import Breach, check_published, gate_facts
 from brierlake.diagnosis.pooling import pool_figures
@@ -21,6 +22,7 @@ from brierlake.lakehouse.tables import is_there, read_table
 from brierlake.lakehouse.windows import Scope, Window, whole_months
 from brierlake.run.context import Run, Say
 from brierlake.run.ledger import record_failure, record_run
+from brierlake.run.trained import gather_trained
 from brierlake.summaries import DiagnosticsPart, FlagPart, LabelsPart, MetricsPart
 
 
@@ -40,6 +42,8 @@ class Diagnosis:
     """Why windows were recomputed, and how many for each reason."""
     breaches: tuple[Breach, ...] = ()
     """What the gates say; filled by `diagnose_and_record`, not where it is a part of a score run."""
+    cluster: str | None = AUTO
+    """As `diagnostics.cluster` has it."""
 
     @property
     def exit_code(self) -> int:
@@ -57,7 +61,8 @@ class Diagnosis:
     def headline(self) -> Mapping[str, Any]:
         """Figures of the windows that were recomputed, all together."""
         own = set(self.windows)
-        return pool_figures([row for row in self.figures if row["grain"] == "window" and row["window_start"] in own])
+        rows = [row for row in self.figures if row["grain"] == "window" and row["window_start"] in own]
+        return pool_figures(rows, is_by_window=self.cluster == AUTO)
 
 
 def diagnose_and_record(run: Run, *, scope: Scope, is_forced: bool = False) -> Diagnosis:
@@ -112,7 +117,7 @@ def _open_published(run: Run) -> Subject:
         raise StorageError.no_table(
             run.lake.predictions.name, setting="lakehouse.tables.predictions; `score` makes it:"
         )
-    return open_subject(run)
+    return open_subject(run, trained=gather_trained(run))
 
 
 def diagnose_windows(
@@ -139,6 +144,7 @@ def diagnose_windows(
         labels_version=subject.labels.pin.version if subject.labels else None,
         figures=_in_order(row for row in published if row["grain"] != "window" or scope.has(row["window_start"])),
         reasons=reasons,
+        cluster=subject.settings.cluster,
     )
 
 

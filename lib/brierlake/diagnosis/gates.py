@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 from brierlake.brier import is_meaningful
+from brierlake.brier.meaning import find_interval
 from brierlake.config import GateConfig
 from brierlake.lakehouse.diagnostics import Figures, read_figures
 from brierlake.lakehouse.tables import Table
@@ -67,19 +68,19 @@ def check_gates(gates: Sequence[GateConfig], metrics: Rows, *, windows: Collecti
 
 
 def _breaches(gate: GateConfig, rows: Sequence[Mapping[str, Any]], windows: Collection[Window]) -> list[Breach]:
-    series: dict[str | None, list[tuple[Window, float]]] = {}
+    series: dict[str | None, list[tuple[Window, Bounds]]] = {}
     for row in rows:
         if row["grain"] == gate.grain and row["slice_key"] == gate.slice and _is_checked(gate, row):
-            series.setdefault(row["slice_value"], []).append((row["window_start"], float(row[gate.metric])))
+            series.setdefault(row["slice_value"], []).append((row["window_start"], _bounds(gate, row)))
     checked = _checked_windows(gate, windows)
     found = []
     for value, points in series.items():
         ordered = sorted(points, key=lambda point: point[0] or date.min)
-        for place, (window, number) in enumerate(ordered):
+        for place, (window, bounds) in enumerate(ordered):
             last = ordered[max(0, place + 1 - gate.of) : place + 1]
             if window in checked and sum(_is_outside(gate, each) for _, each in last) >= gate.breaches:
                 named = "all" if gate.grain == "all" else str(window or "no time")
-                found.append(Breach(gate=str(gate), window=named, slice_value=value, value=number))
+                found.append(Breach(gate=str(gate), window=named, slice_value=value, value=bounds.value))
     return found
 
 
@@ -95,8 +96,25 @@ def _is_checked(gate: GateConfig, row: Mapping[str, Any]) -> bool:
     return is_meaningful(row, gate.metric)
 
 
-def _is_outside(gate: GateConfig, value: float) -> bool:
-    return (gate.min is not None and value < gate.min) or (gate.max is not None and value > gate.max)
+@dataclass(frozen=True)
+class Bounds:
+    """A metric's value, and the interval that a gate goes by: the value itself where there is no doubt about it."""
+
+    value: float
+    low: float
+    high: float
+
+
+def _bounds(gate: GateConfig, row: Mapping[str, Any]) -> Bounds:
+    value = float(row[gate.metric])
+    if gate.judge == "value":
+        return Bounds(value, value, value)
+    low, high = find_interval(row, gate.metric)
+    return Bounds(value, value if low is None else low, value if high is None else high)
+
+
+def _is_outside(gate: GateConfig, bounds: Bounds) -> bool:
+    return (gate.min is not None and bounds.high < gate.min) or (gate.max is not None and bounds.low > gate.max)
 
 
 def gate_facts(

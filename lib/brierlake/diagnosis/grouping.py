@@ -6,7 +6,7 @@ from typing import Literal
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from brierlake.brier import merge_cells, merge_cluster_sums
+from brierlake.brier import merge_cells
 from brierlake.config import ReferenceWindow
 from brierlake.diagnosis.recomputation import Recomputation
 from brierlake.lakehouse.labels import OUTCOME
@@ -19,9 +19,8 @@ GROUP = DIAGNOSTIC_KEY[2:]
 """Key of a group of cells within one job and role."""
 
 CLUSTER = internal("cluster")
-"""Column that holds the cluster of a row, where errors are clustered."""
+"""Column that holds the cluster of a row."""
 
-_KEY = internal("key")
 _SERVED = "array<struct<grain: string, window_start: date>>"
 _SOURCES = (
     "source_grain string, source_window date, predictions_id string, labels_version long, labels_as_of timestamp, "
@@ -35,11 +34,11 @@ def with_groups(
 ) -> DataFrame:
     """Repeat each row for each group that it counts in: its window where that is stale, and its slices.
 
-    `rows` are predictions with OUTCOME; of a user's columns only the values of slices are left.
+    `rows` are predictions with OUTCOME and CLUSTER; of a user's columns only the values of slices are left.
     """
     none = F.lit(None).cast("string")
-    values = ["probability", "outcome", *(each for each in rows.columns if each == CLUSTER)]
-    ours = [F.col("probability"), F.col(OUTCOME).alias("outcome"), *map(F.col, values[2:])]
+    values = ["probability", "outcome", CLUSTER]
+    ours = [F.col("probability"), F.col(OUTCOME).alias("outcome"), F.col(CLUSTER)]
     if not slices:
         keys = {"grain": F.lit("window"), "slice_key": none, "slice_value": none}
         kept = rows.where(stale).select("model_name", "model_version", "window_start", *ours)
@@ -81,16 +80,6 @@ def as_metric_cells(cells: DataFrame, *, recomputation: Recomputation) -> DataFr
     keyed = _with_served(cells, recomputation=recomputation).transform(_as_targets, recomputation=recomputation)
     merged = merge_cells(keyed, by=[*GROUP, "is_reference"])
     return merged.withColumn("has_bands", F.col("slice_key").isNull() & F.col("model_name").isNull())
-
-
-def with_cluster_sums(cells: DataFrame, sums: DataFrame, *, recomputation: Recomputation) -> DataFrame:
-    """Add to cells by key the sums over clusters of the same key; 0 clusters where there is no label yet."""
-    keyed = sums.withColumn("served", F.lit(None).cast(_SERVED)).transform(_as_targets, recomputation=recomputation)
-    totals = merge_cluster_sums(keyed, by=GROUP).select(
-        F.struct(*GROUP).alias(_KEY), "clusters", "sum_s2", "sum_s_n", "sum_n2"
-    )
-    joined = cells.join(totals, on=F.struct(*(cells[name] for name in GROUP)).eqNullSafe(F.col(_KEY)), how="left")
-    return joined.drop(_KEY).fillna(0, subset=["clusters", "sum_s2", "sum_s_n", "sum_n2"])
 
 
 def _as_targets(rows: DataFrame, *, recomputation: Recomputation) -> DataFrame:

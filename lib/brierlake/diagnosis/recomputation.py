@@ -17,6 +17,7 @@ from brierlake.lakehouse.tables import Pin, Table
 from brierlake.lakehouse.windows import Window, month_of
 from brierlake.run.context import Run, Stamp
 from brierlake.run.recipe import compute_diagnostics_recipe
+from brierlake.run.trained import Trained
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Subject:
     features: FeaturesConfig
     labels: Labels | None
     settings: DiagnosticsConfig
+    trained: Trained
+    """Until when the training data of each version reaches."""
 
     @cached_property
     def recipe(self) -> str:
@@ -41,7 +44,7 @@ class Subject:
         return self.labels.pin.table_id if self.labels else None
 
 
-def open_subject(run: Run, *, role: str = CHAMPION, pinned: Pin | None = None) -> Subject:
+def open_subject(run: Run, *, trained: Trained, role: str = CHAMPION, pinned: Pin | None = None) -> Subject:
     """Pin the labels; read nothing else.
 
     Args:
@@ -56,6 +59,7 @@ def open_subject(run: Run, *, role: str = CHAMPION, pinned: Pin | None = None) -
         features=config.features,
         labels=pin_labels(lake.labels, config.labels, config.features, pinned=pinned),
         settings=config.diagnostics,
+        trained=trained,
     )
 
 
@@ -115,9 +119,25 @@ class Recomputation:
         changed = self.changed if grain == "window" else self.months
         before = dict(zip(days[1:], days, strict=False))
         after = {later for later, earlier in before.items() if earlier in changed}
+        after |= {each if grain == "window" else each.replace(day=1) for each in self._following}
         if self._moves_reference:
             after = set(days)
         return {each: before.get(each) if each else None for each in changed | after}
+
+    @cached_property
+    def _following(self) -> frozenset[date]:
+        """Windows whose skill is against a base rate that a changed window is part of."""
+        places = [place for place, day in enumerate(self.days) if day in self.changed]
+        most = self.subject.settings.reference_windows
+        return frozenset(day for place in places for day in self.days[place + 1 : place + 1 + most])
+
+    @cached_property
+    def around(self) -> tuple[Window, ...]:
+        """Windows that are computed, and those whose base rate they are compared with."""
+        places = [place for place, day in enumerate(self.days) if day in self.computed("window")]
+        most = self.subject.settings.reference_windows
+        before = {day for place in places for day in self.days[max(0, place - most) : place]}
+        return tuple(before | set(self.computed("window")))
 
     @property
     def _moves_reference(self) -> bool:

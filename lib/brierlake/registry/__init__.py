@@ -6,6 +6,7 @@ from brierlake.registry.fetching import fetch_model
 from brierlake.registry.records import Candidate, FetchedModel, Resolution
 from brierlake.registry.registering import Registration, register_runs
 from brierlake.registry.resolution import resolve_model
+from brierlake.registry.training_period import read_trained_until
 from brierlake.registry.versions import read_alias, set_alias
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "fetch_model",
     "log_result",
     "read_alias",
+    "read_trained_until",
     "register_runs",
     "resolve_model",
     "set_alias",

@@ -36,6 +36,16 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class TrainedUntil:
+    """The first moment that a version was not trained on, and what says so."""
+
+    moment: datetime
+    """UTC."""
+    source: str
+    """tag, config, run_end or registered: the last two are safe bounds, for nothing is trained on what is to come."""
+
+
+@dataclass(frozen=True)
 class Resolution:
     """The one version of this run, pinned by its number."""
 
@@ -48,6 +58,8 @@ class Resolution:
     """Best first, then those that aren't eligible by name and number."""
     features: tuple[str, ...]
     """Order of the training columns, as a tag or param says; empty: nothing says so."""
+    trained_until: TrainedUntil | None = None
+    """None: nothing says so, not even when it was registered."""
 
     @property
     def uri(self) -> str:

@@ -13,6 +13,7 @@ from brierlake.registry.files import find_unfit
 from brierlake.registry.ranking import rank_measures
 from brierlake.registry.records import Candidate, Resolution
 from brierlake.registry.runs import Run, read_features
+from brierlake.registry.training_period import find_trained_until
 from brierlake.registry.values import Measure, read_measures
 from brierlake.registry.versions import Version, read_pinned, read_tags, read_version_runs, read_versions
 
@@ -41,6 +42,7 @@ def resolve_model(client: MlflowClient, config: ModelConfig) -> Resolution:
         metric_value=best.value,
         candidates=candidates,
         features=read_features(read_tags(client, version), *((run.tags, run.params) if run else ())),
+        trained_until=find_trained_until(client, version, run, config),
     )
 
 

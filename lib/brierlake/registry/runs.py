@@ -4,6 +4,7 @@ import ast
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -41,6 +42,8 @@ class Run:
     """Logged model's id to the step it was logged at."""
     tags: Mapping[str, str] = field(default_factory=dict)
     params: Mapping[str, str] = field(default_factory=dict)
+    ended_at: datetime | None = None
+    """UTC; None: it hasn't ended."""
 
 
 def read_runs(client: MlflowClient, run_ids: Iterable[str], *, with_models: Iterable[str] = ()) -> dict[str, Run]:
@@ -99,7 +102,12 @@ def as_run(entity: Any) -> Run:
         model_steps={each.model_id: each.step for each in outputs},
         tags=dict(entity.data.tags),
         params=dict(entity.data.params),
+        ended_at=from_millis(entity.info.end_time),
     )
+
+
+def from_millis(since_1970: int | None) -> datetime | None:
+    return datetime.fromtimestamp(since_1970 / 1000, tz=UTC) if since_1970 else None
 
 
 def _read_run(client: MlflowClient, run_id: str) -> Run:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -11,7 +12,7 @@ from mlflow.exceptions import MlflowException
 
 from brierlake.errors import ModelError
 from brierlake.registry.connection import asking, has_code, map_at_once, read_pages, registry_uri
-from brierlake.registry.runs import Run, read_runs
+from brierlake.registry.runs import Run, from_millis, read_runs
 
 VERSIONS_PAGE = 10_000
 _LARGEST_VERSION = 2**31 - 1
@@ -33,6 +34,8 @@ class Version:
     """None: Unity Catalog's search leaves them out; see `read_tags`."""
     origin: str
     """The same for all versions of the same files: a logged model's id, a run's artifact, else the source."""
+    registered_at: datetime | None = None
+    """UTC."""
 
     @property
     def model_id(self) -> str | None:
@@ -159,6 +162,7 @@ def _version(entity: Any) -> Version:
         status=str(entity.status),
         tags=dict(entity.tags or {}) if not callable(entity.tags) else None,
         origin=origin_of(source),
+        registered_at=from_millis(entity.creation_timestamp),
     )
 
 

@@ -10,6 +10,7 @@ from brierlake import __version__
 from brierlake.configfile import told_config
 from brierlake.errors import BrierlakeError, GateError, StorageError
 from brierlake.installed import installed_version
+from brierlake.lakehouse.labels import as_utc
 from brierlake.lakehouse.tables import (
     STORAGE_FAULTS,
     Table,
@@ -50,6 +51,17 @@ def read_settled(table: Table, *, run_ids: Collection[str]) -> frozenset[str]:
     is_settled = (F.col("status") == PUBLISHED) | F.col("predictions_version").isNotNull()
     rows = read_table(table).where(F.col("run_id").isin(*run_ids) & is_settled).select("run_id").collect()
     return frozenset(row["run_id"] for row in rows)
+
+
+def read_served(table: Table, *, job: str) -> dict[tuple[str, int], datetime | None]:
+    """Return the versions that have published, or challenged, each with the end of its training data as it was told."""
+    if not is_there(table):
+        return {}
+    runs = read_table(table).where((F.col("job") == job) & F.col("action").isin("score", "challenge"))
+    runs = runs.where("model_name IS NOT NULL AND model_version IS NOT NULL AND predictions_version IS NOT NULL")
+    told = F.max_by("trained_until", "run_id") if "trained_until" in runs.columns else F.lit(None).cast("timestamp")
+    rows = runs.groupBy("model_name", "model_version").agg(told.alias("trained_until")).collect()
+    return {(row["model_name"], row["model_version"]): as_utc(row["trained_until"]) for row in rows}
 
 
 def read_last_complete(table: Table, *, job: str, features_id: str) -> int | None:

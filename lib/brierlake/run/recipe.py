@@ -10,7 +10,7 @@ from brierlake.lakehouse.classes import negatives
 from brierlake.lakehouse.tables import Pin
 from brierlake.registry import Resolution
 
-_SCORING, _DIAGNOSING = 1, 1
+_SCORING, _DIAGNOSING = 1, 2
 """Raised where the same settings give other probabilities, or other figures, than an earlier release gave."""
 
 
@@ -54,6 +54,7 @@ def compute_diagnostics_recipe(
         "slice_grain": diagnostics.slice_grain if diagnostics.slices else None,
         "reference": diagnostics.model_dump(mode="json")["reference"],
         "cluster": diagnostics.cluster,
+        "reference_windows": diagnostics.reference_windows,
         "level": diagnostics.level,
         "labels": labels
         and {

@@ -1,6 +1,6 @@
 """Challenger: a second version on the champion's pinned rows and windows, in a table and a run of its own."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from brierlake.registry import Resolution, connect, resolve_model
 from brierlake.run.context import Run, start_run
 from brierlake.run.ledger import record_failure
 from brierlake.run.recipe import compute_recipe, former_recipes
+from brierlake.run.trained import gather_trained
 from brierlake.scoring.planning import Plan, compared
 from brierlake.scoring.recovery import pay_debts, recover
 from brierlake.scoring.score_run import ScoreResult, record_scored, record_unfinished, result_of, score_into
@@ -52,7 +53,7 @@ def challenge(champion: Run, plan: Plan) -> Challenge:
     except Exception as error:
         return _failed(run, error)
     try:
-        return _finish(run, scored)
+        return _finish(run, scored, champion=plan.resolution)
     except Exception as error:
         record_unfinished(run, scored, error, action="challenge", table=run.lake.challengers)
         return _failed(run, error)
@@ -64,7 +65,7 @@ def compare_again(champion: Run, *, scope: Scope) -> Challenge:
     try:
         if not is_there(run.lake.challengers):
             return Challenge(status="absent")
-        diagnosis, comparison = _diagnose(run, scope)
+        diagnosis, comparison = _diagnose(run, scope, resolutions=())
         return Challenge(status="diagnosed" if diagnosis.windows else "unchanged", comparison=comparison)
     except Exception as error:
         return _failed(run, error)
@@ -90,9 +91,10 @@ def _publish(run: Run, plan: Plan) -> ScoreResult:
     return result_of(run, publication, prepared=prepared)
 
 
-def _finish(run: Run, scored: ScoreResult) -> Challenge:
+def _finish(run: Run, scored: ScoreResult, *, champion: Resolution) -> Challenge:
     plan = scored.plan
-    diagnosis, comparison = _diagnose(run, Scope() if plan.scope.is_incremental else plan.scope)
+    scope = Scope() if plan.scope.is_incremental else plan.scope
+    diagnosis, comparison = _diagnose(run, scope, resolutions=[champion, plan.resolution])
     if scored.status == "published":
         record_scored(run, replace(scored, diagnosis=diagnosis), action="challenge", table=run.lake.challengers)
     return Challenge(
@@ -134,17 +136,17 @@ def _pin_of(run: Run, champion: Resolution) -> str | None:
     return f"{best.model_name}/{best.model_version}" if best else None
 
 
-def _diagnose(run: Run, scope: Scope) -> tuple[Diagnosis, tuple[Figures, ...]]:
+def _diagnose(run: Run, scope: Scope, *, resolutions: Iterable[Resolution]) -> tuple[Diagnosis, tuple[Figures, ...]]:
     """Diagnose the challenger, and compare it with the champion by the same labels."""
-    subject = open_subject(run, role=CHALLENGER)
+    subject = open_subject(run, role=CHALLENGER, trained=gather_trained(run, resolutions))
     diagnosis = diagnose_windows(subject, scope=scope, say=run.say)
     return diagnosis, compare(subject, say=run.say)
 
 
 def describe_challenge(challenge: Challenge) -> ChallengerPart:
-    """Return the part of a summary that tells what became of the challenger: by month, and in total."""
+    """Return the part of a summary that tells what became of the challenger, of the pair that serves now."""
     rows = {
-        grain: [_comparison_part(row) for row in challenge.comparison if row["grain"] == grain]
+        grain: [_comparison_part(row) for row in challenge.comparison if row["grain"] == grain and row["is_current"]]
         for grain in ("month", "all")
     }
     return ChallengerPart(

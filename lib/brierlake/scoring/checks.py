@@ -5,6 +5,7 @@ from functools import reduce
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from brierlake.config import AUTO
 from brierlake.diagnosis.counting import FEW_ROWS, validate_clusters
 from brierlake.diagnosis.grouping import CLUSTER
 from brierlake.diagnosis.recomputation import Subject, open_subject
@@ -21,7 +22,7 @@ from brierlake.scoring.planning import Plan
 
 def check_labels(run: Run, plan: Plan) -> None:
     """Raise ContractError where labels or clusters would fail the diagnostics of what the plan publishes."""
-    subject = open_subject(run, pinned=plan.pin)
+    subject = open_subject(run, pinned=plan.pin, trained={})
     published = _read_published_rows(subject, plan.scope)
     if (labels := subject.labels) is not None:
         schemas = [plan.features.schema, *([published.schema] if published is not None else [])]
@@ -64,7 +65,7 @@ def _check_values(labels: Labels, plan: Plan, subject: Subject, *, published: Da
 
 def _check_clusters(plan: Plan, *, name: str | None, published: DataFrame | None) -> None:
     stale = set(plan.stale)
-    if name is None or name == "window_start" or not stale:
+    if name in (None, AUTO, "window_start") or not stale:
         return
     parts = [plan.features.of_windows(stale).select(column_of(name).alias(CLUSTER), F.col(WINDOW))]
     if published is not None and name in published.columns:

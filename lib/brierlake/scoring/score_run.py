@@ -21,6 +21,7 @@ from brierlake.model import is_vague
 from brierlake.run.context import Run, make_table
 from brierlake.run.ledger import append_records, record_failure, record_run
 from brierlake.run.progress import watched
+from brierlake.run.trained import gather_trained
 from brierlake.schemas import CANDIDATES
 from brierlake.scoring.audit import StagedRows, audit, clear_published, find_staged
 from brierlake.scoring.checks import check_labels
@@ -111,7 +112,7 @@ def _finish(run: Run, scored: ScoreResult, *, scope: Scope) -> ScoreResult:
     known = None if scope.is_incremental else scored.plan.states_after(run.run_id)
     # labels of other windows may have landed: an incremental run looks at them all
     whole = Scope() if scope.is_incremental else scope
-    subject = open_subject(run, pinned=scored.plan.pin)
+    subject = open_subject(run, pinned=scored.plan.pin, trained=gather_trained(run, [scored.plan.resolution]))
     diagnosis = diagnose_windows(subject, scope=whole, states=known, say=run.say)
     scored = _with_breaches(run, replace(scored, diagnosis=diagnosis))
     if scored.status == "unchanged" and diagnosis.windows:
@@ -269,6 +270,8 @@ def record_scored(run: Run, scored: ScoreResult, *, action: str, table: Table, e
         "recipe": plan.recipe,
         "metric_name": resolution.metric_name,
         "metric_value": resolution.metric_value,
+        "trained_until": resolution.trained_until and resolution.trained_until.moment,
+        "trained_until_source": resolution.trained_until and resolution.trained_until.source,
         "scope": str(plan.scope),
         "window_count": len(plan.stale),
         "first_window": min(days, default=None),

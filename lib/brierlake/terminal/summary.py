@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from brierlake.brier import is_meaningful
+from brierlake.brier.evidence import describe_evidence
 from brierlake.summaries import (
     BreachPart,
     CandidatesSummary,
@@ -56,6 +57,8 @@ _VERDICTS = {
     "worse": "worse",
     "not_distinguishable": "not distinguishable yet",
     "too_few_labels": "too few labels yet",
+    "in_sample": "one of them was trained on these windows",
+    "no_windows": "nothing has a time, so nothing tells what came after the training",
 }
 
 
@@ -268,10 +271,9 @@ def _challenger_text(challenger: ChallengerPart) -> str:
     text = f"{name} version {version}" if version is not None else f"several versions{f' of {name}' if name else ''}"
     if total.difference is None:
         return f"{text}: no labels yet"
-    low, high = total.difference_low, total.difference_high
-    interval = "" if low is None or high is None else f" ({low:+.4f} to {high:+.4f})"
     scores = f"Brier {_number(total.brier_challenger, 4)} against {_number(total.brier_champion, 4)}"
-    return f"{text}: {scores}, {total.difference:+.4f}{interval}: {_VERDICTS[total.verdict]}"
+    found = describe_evidence(total.log_e_value, total.n_windows)
+    return f"{text}: {scores}, {total.difference:+.4f}: {_VERDICTS[total.verdict]} ({found})"
 
 
 def _result_facts(summary: Summary) -> Iterable[Fact]:

@@ -29,7 +29,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from brierlake.commands.demo.flights import CATEGORIES, FEATURES
 from brierlake.errors import SetupError
-from brierlake.training import log_brier
+from brierlake.training import TRAINED_UNTIL_TAG, log_brier
 
 EXPERIMENT = "flights"
 LEARNING_RATES: dict[str, tuple[float, ...]] = {
@@ -107,6 +107,7 @@ def _run(name: str, rate: float, split: _Split, *, experiment_id: str) -> float:
     """Train, log and register one version; return July's Brier as last logged."""
     with mlflow.start_run(experiment_id=experiment_id, run_name=f"{name} {rate:g}") as run:
         mlflow.log_params({"learning_rate": rate, "train_rows": len(split.train), "seed": _MODEL_SEED})
+        mlflow.set_tag(TRAINED_UNTIL_TAG, str(_VALIDATE_TO))  # July chose among them
         if name == "flights_hgb":
             pipeline, brier = _fit_stages(rate, split)
         else:

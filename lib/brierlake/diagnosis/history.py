@@ -1,0 +1,196 @@
+"""History: what many windows tell of one figure: how days hang together, the base rate before, and evidence."""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from functools import cached_property, reduce
+from operator import add
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from brierlake.brier import ClusterProducts, KeyFacts, add_products, detect_change, read_products, weigh_windows
+from brierlake.brier import with_lags as with_lags_of
+from brierlake.brier.clustered import PRODUCTS, TOTALS
+from brierlake.brier.evidence import ALARM, NEARLY_ALL
+from brierlake.brier.grid import FloatArray
+from brierlake.brier.meaning import FEWEST, count_rarer, is_by_cluster
+from brierlake.config import AUTO, DiagnosticsConfig, FeaturesConfig
+from brierlake.lakehouse.windows import Window
+from brierlake.run.trained import Trained
+
+Version = tuple[str | None, int | None]
+"""Name and number of a registered version; (None, None): as published, whichever scored."""
+PUBLISHED: Version = (None, None)
+_SUMS = ("clusters", "n", "n_scored", *(f"sum_{name}" for name in (*TOTALS[1:], *PRODUCTS)))
+_TOTAL_NAMES = ("n", *(f"sum_{name}" for name in TOTALS[1:]))
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One row of brier_clusters: sums (in the order of _SUMS) of one version's rows in a window or month, or slice."""
+
+    version: Version
+    grain: str
+    start: Window
+    slice_: tuple[str | None, str | None]
+    sums: FloatArray
+
+
+class History:
+    """The rows of brier_clusters of one job and role, and what follows from them for each key.
+
+    Args:
+        rows: Window rows over all rows of all windows; of slices those of the months, or windows, that matter.
+    """
+
+    def __init__(
+        self, rows: pa.Table, *, settings: DiagnosticsConfig, features: FeaturesConfig, trained: Trained
+    ) -> None:
+        self._settings, self._features, self._trained = settings, features, trained
+        self._parts = [_part(row) for row in rows.to_pylist()]
+
+    def facts(self, *, windows: Iterable[Window], months: Iterable[Window]) -> dict[tuple[Any, ...], KeyFacts]:
+        """Return what is to be told of the keys of these windows, these months, and the total."""
+        wanted = {*(("window", each) for each in windows), *(("month", each) for each in months), ("all", None)}
+        found: dict[tuple[Any, ...], KeyFacts] = {}
+        for (grain, start, slice_), by_version in self._by_key.items():
+            if (grain, start) not in wanted:
+                continue
+            rate = self._reference_rate(grain, start, slice_)
+            for version in (*by_version, PUBLISHED):
+                whole = reduce(add, by_version.values()) if version == PUBLISHED else by_version[version]
+                found[(*version, grain, start, *slice_)] = KeyFacts(
+                    clusters=self._clusters(whole, version, grain, start, slice_),
+                    reference_rate=rate,
+                    evidence=self._evidence(version) if grain == "all" and slice_ == (None, None) else {},
+                )
+        return found
+
+    @cached_property
+    def _by_key(self) -> Mapping[tuple[str, Window, tuple[str | None, str | None]], dict[Version, FloatArray]]:
+        """Sums by version of each key; the total's are those of the months."""
+        keys: dict[Any, dict[Version, FloatArray]] = defaultdict(dict)
+        for part in self._parts:
+            starts = [(part.grain, part.start), *([("all", None)] if part.grain == "month" else [])]
+            for grain, start in starts:
+                held = keys[grain, start, part.slice_]
+                held[part.version] = held.get(part.version, np.zeros(len(_SUMS))) + part.sums
+        return keys
+
+    @cached_property
+    def _series(self) -> Mapping[Version, Mapping[date, FloatArray]]:
+        """Sums of each window with a date, over all rows, in order of time."""
+        found: dict[Version, dict[date, FloatArray]] = defaultdict(dict)
+        whole = [part for part in self._parts if part.grain == "window" and part.slice_ == (None, None) and part.start]
+        for part in sorted(whole, key=lambda part: part.start or date.min):
+            for version in (part.version, PUBLISHED):
+                before = found[version].get(part.start or date.min, np.zeros(len(_SUMS)))
+                found[version][part.start or date.min] = before + part.sums
+        return found
+
+    @cached_property
+    def _are_days(self) -> bool:
+        """Whether each window is one cluster and follows the one before: only then do lags mean something."""
+        return self._settings.cluster == AUTO and self._features.window == "day"
+
+    def _clusters(
+        self, sums: FloatArray, version: Version, grain: str, start: Window, slice_: tuple[str | None, str | None]
+    ) -> ClusterProducts | None:
+        if self._settings.cluster is None:
+            return None
+        products = read_products(dict(zip(_SUMS, sums.tolist(), strict=True)))
+        if grain != "window" and slice_ == (None, None) and self._are_days:
+            series = self._series.get(version, {})
+            days = [_totals(row) for day, row in series.items() if grain == "all" or day.replace(day=1) == start]
+            undated = self._by_key.get(("window", None, slice_))
+            if days and undated is None:
+                products = with_lags_of(add_products(days), days)
+        is_chosen = self._settings.cluster != AUTO
+        return products if is_chosen or is_by_cluster(products.clusters) else None
+
+    def _reference_rate(self, grain: str, start: Window, slice_: tuple[str | None, str | None]) -> float | None:
+        """Base rate of the windows before this key's, as published; None: too few to go by, or there is no before."""
+        most = self._settings.reference_windows
+        if grain == "all" or start is None or not most:
+            return None
+        series = self._rates.get(("window", slice_))
+        if series is None:  # slices are kept by month only
+            series, most = self._rates.get(("month", slice_), []), 1 if self._features.window == "day" else most
+        before = [counts for day, counts in series if day < start][-most:]
+        n, n_events = (sum(each[k] for each in before) for k in (0, 1))
+        return n_events / n if n and count_rarer(int(n), int(n_events)) >= FEWEST else None
+
+    @cached_property
+    def _rates(self) -> Mapping[tuple[str, tuple[str | None, str | None]], list[tuple[date, tuple[float, float]]]]:
+        """Labelled rows and events of each window (or month) with a date, in order, by grain and slice."""
+        found: dict[Any, dict[date, list[float]]] = defaultdict(dict)
+        for (grain, start, slice_), by_version in self._by_key.items():
+            if grain != "all" and start is not None:
+                whole = reduce(add, by_version.values())
+                found[grain, slice_][start] = [whole[_SUMS.index("n")], whole[_SUMS.index("sum_y")]]
+        return {key: [(day, (n, y)) for day, (n, y) in sorted(rows.items())] for key, rows in found.items()}
+
+    def _evidence(self, version: Version) -> Mapping[str, Any]:
+        """Evidence against calibration from the windows whose labels are complete and that were not trained on."""
+        series = self._series.get(version, {})
+        days = [day for day, sums in series.items() if _is_complete(sums) and self._is_new(version, day)]
+        rows = np.array([series[day] for day in days]).reshape(len(days), len(_SUMS))
+        n, y, r, z = (rows[:, _SUMS.index(name)] for name in ("n", "sum_y", "sum_r", "sum_z"))
+        weighed = weigh_windows(np.stack((r, z), axis=1), n, y - r)
+        gap = weighed.processes[0]
+        is_ok = weighed.status == "ok" and bool(len(gap.low))
+        changes = [detect_change(weighed.means[:, k]) for k in (0, 1)]
+        statistic = float(np.mean([each.statistic[-1] for each in changes])) if is_ok else 0.0
+        first = max(changes, key=lambda each: each.statistic[-1]).first if is_ok and statistic >= ALARM else None
+        status = weighed.status
+        if status == "no_windows" and any(map(_is_complete, series.values())):
+            status = "in_sample"
+        return {
+            "log_e_value": weighed.log_e_value,
+            "sequence_low": _finite(gap.low[-1]) if is_ok else None,
+            "sequence_high": _finite(gap.high[-1]) if is_ok else None,
+            "n_windows": len(weighed.lasts),
+            "block": weighed.block,
+            "evidence_status": status,
+            "change_statistic": statistic,
+            "changed_since": days[int(weighed.firsts[first])] if first is not None else None,
+        }
+
+    def _is_new(self, version: Version, day: date) -> bool:
+        """Whether none of who scored a window was trained on it."""
+        scored_by = [version] if version != PUBLISHED else [each for each in self._series if day in self._series[each]]
+        return all(is_new(day, version=each, trained=self._trained) for each in scored_by if each != PUBLISHED)
+
+
+def is_new(window: Window, *, version: Version, trained: Trained) -> bool:
+    """Whether a window starts at or after the end of a version's training data; an unknown end is never over."""
+    name, number = version
+    until = trained.get((name, number)) if name is not None and number is not None else None
+    return until is not None and window is not None and datetime.combine(window, time(), UTC) >= until
+
+
+def _is_complete(sums: FloatArray) -> bool:
+    n, scored = sums[_SUMS.index("n")], sums[_SUMS.index("n_scored")]
+    return bool(n > 0 and n >= NEARLY_ALL * scored)
+
+
+def _totals(sums: FloatArray) -> Sequence[float]:
+    return [float(sums[_SUMS.index(name)]) for name in _TOTAL_NAMES]
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _part(row: Mapping[str, Any]) -> _Part:
+    return _Part(
+        version=(row["model_name"], row["model_version"]),
+        grain=row["grain"],
+        start=row["window_start"],
+        slice_=(row["slice_key"], row["slice_value"]),
+        sums=np.array([float(row[name] or 0.0) for name in _SUMS]),
+    )

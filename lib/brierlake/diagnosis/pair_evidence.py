@@ -1,0 +1,179 @@
+"""What the windows of one pair of versions say of its difference: evidence for every look, and an interval for one."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, time
+from typing import Any
+
+import numpy as np
+
+from brierlake.brier import ClusterProducts, Weighed, add_products, paired_difference, weigh_windows, with_lags
+from brierlake.brier.comparison import count_carrying
+from brierlake.brier.evidence import E_VERDICT, NEARLY_ALL
+from brierlake.brier.meaning import has_few, is_by_cluster
+from brierlake.brier.pairs import SUMS
+from brierlake.config import AUTO, DiagnosticsConfig
+from brierlake.lakehouse.diagnostics import Figures
+
+_CLUSTERS = ("clusters", "sum_s2", "sum_s_n", "sum_n2")
+
+
+def judge_windows(
+    rows: Sequence[Figures], *, trained_until: datetime | None, settings: DiagnosticsConfig
+) -> list[dict[str, Any]]:
+    """Return each window with the evidence up to it.
+
+    Args:
+        rows: Sums of each window, in order of time.
+        trained_until: End of the training data of the later trained of the two; None: unknown, so nothing counts.
+        settings: Level of the intervals.
+    """
+    own = [_reason(row, trained_until) for row in rows]
+    counted = [place for place, reason in enumerate(own) if reason is None]
+    weighed = _weigh([rows[place] for place in counted])
+    ended = {counted[int(last)]: at for at, last in enumerate(weighed.lasts)}
+    judged, at = [], -1
+    for place, row in enumerate(rows):
+        at = ended.get(place, at)
+        evidence = _evidence(weighed, at)
+        if own[place] is not None:
+            evidence["evidence_status"] = own[place]
+        estimate = _estimate([row], settings, is_by_day=False)
+        judged.append({**row, **estimate, **evidence, "grain": "window", "verdict": _verdict([row], evidence)})
+    return judged
+
+
+def judge_month(rows: Sequence[Figures], *, settings: DiagnosticsConfig, is_by_day: bool) -> dict[str, Any]:
+    """Return a month's windows taken together: those that count, or all, marked, where none does."""
+    chosen, status = _counting(rows)
+    made = {**_added(chosen), **_estimate(chosen, settings, is_by_day=is_by_day)}
+    return {
+        **made,
+        "grain": "month",
+        "evidence_status": status,
+        "verdict": made["verdict"] if status == "ok" else status,
+    }
+
+
+def judge_all(rows: Sequence[Figures], *, settings: DiagnosticsConfig, is_by_day: bool) -> dict[str, Any]:
+    """Return the pair's total over the windows that count (all, marked, where none does), and its evidence."""
+    chosen, status = _counting(rows)
+    complete = [row for row in rows if row["evidence_status"] not in _NEVER and row["evidence_status"] != "incomplete"]
+    weighed = _weigh(complete)
+    evidence = _evidence(weighed, len(weighed.lasts) - 1)
+    if status != "ok":
+        evidence["evidence_status"] = status
+    made = {**_added(chosen), **_estimate(chosen, settings, is_by_day=is_by_day), **evidence, "grain": "all"}
+    return {**made, "verdict": _verdict(chosen, evidence)}
+
+
+_NEVER = ("in_sample", "no_windows")
+"""Reasons for which a window's rows can't tell which version is better."""
+
+
+def _reason(row: Figures, trained_until: datetime | None) -> str | None:
+    """Why a window is no evidence; None: it is."""
+    if row["window_start"] is None:
+        return "no_windows"
+    if trained_until is None or datetime.combine(row["window_start"], time(), UTC) < trained_until:
+        return "in_sample"
+    is_complete = row["n"] > 0 and row["n"] >= NEARLY_ALL * row["n_paired"]
+    return None if is_complete else "incomplete"
+
+
+def _counting(rows: Sequence[Figures]) -> tuple[Sequence[Figures], str]:
+    chosen = [row for row in rows if row["evidence_status"] not in _NEVER]
+    return (chosen, "ok") if chosen else (rows, str(rows[0]["evidence_status"]))
+
+
+def _weigh(rows: Sequence[Figures]) -> Weighed:
+    return weigh_windows([row["sum_d"] for row in rows], [row["n"] for row in rows], [row["sum_p"] for row in rows])
+
+
+def _evidence(weighed: Weighed, at: int) -> dict[str, Any]:
+    """The evidence after so many merged windows, counted from 0."""
+    is_ok = weighed.status == "ok" and at >= 4
+    process = weighed.processes[0]
+    return {
+        "log_e_value": float(weighed.log_e_values[at]) if is_ok else 0.0,
+        "sequence_low": _finite(process.low[at]) if is_ok else None,
+        "sequence_high": _finite(process.high[at]) if is_ok else None,
+        "n_windows": at + 1,
+        "block": weighed.block,
+        "evidence_status": ("ok" if is_ok else "few_windows") if weighed.status == "ok" else weighed.status,
+        "mean": float(process.mean[at]) if is_ok else 0.0,
+    }
+
+
+def _verdict(rows: Iterable[Figures], evidence: dict[str, Any]) -> str:
+    """On the challenger, by the evidence; takes the running mean out of it."""
+    mean, status = evidence.pop("mean"), evidence["evidence_status"]
+    if status in _NEVER:
+        return str(status)
+    sums = _added(rows)
+    carrying = count_carrying(sums["sum_abs_d"], sums["sum_d2"])
+    if evidence["log_e_value"] >= math.log(E_VERDICT):
+        return "better" if mean < 0 else "worse"
+    is_identical = sums["sum_d2"] == 0
+    few = has_few(sums["n"], sums["n_events"], carrying=sums["n"] if is_identical else carrying, clusters=None)
+    return "too_few_labels" if few or status == "few_windows" else "not_distinguishable"
+
+
+def _added(rows: Iterable[Figures]) -> dict[str, Any]:
+    """Disjoint sets of rows as one; what only a single window has is left out."""
+    held = list(rows)
+    return {
+        **{name: sum(row[name] for row in held) for name in (*SUMS, *_CLUSTERS)},
+        "labels_as_of": min((row["labels_as_of"] for row in held), default=None),
+    }
+
+
+def _estimate(rows: Sequence[Figures], settings: DiagnosticsConfig, *, is_by_day: bool) -> dict[str, Any]:
+    """The scores, their difference and its interval for one look, and what that interval says."""
+    sums = _added(rows)
+    n = sums["n"]
+    clusters = _clusters(rows, sums, settings, is_by_day=is_by_day)
+    paired = paired_difference(
+        n,
+        sums["sum_d"],
+        sums["sum_d2"],
+        n_events=sums["n_events"],
+        sum_absolute=sums["sum_abs_d"] if sums["sum_d2"] else None,
+        clusters=clusters,
+        level=settings.level,
+    )
+    estimate = paired.estimate
+    return {
+        "brier_champion": sums["sum_champion"] / n if n else None,
+        "brier_challenger": sums["sum_challenger"] / n if n else None,
+        "difference": estimate.mean if estimate else None,
+        "difference_se": estimate.se if estimate else None,
+        "difference_low": estimate.low if estimate else None,
+        "difference_high": estimate.high if estimate else None,
+        "se_kind": "clustered" if clusters else "independent",
+        "lags": clusters.lags if clusters else None,
+        "verdict": paired.verdict,
+    }
+
+
+def _clusters(
+    rows: Sequence[Figures], sums: Mapping[str, Any], settings: DiagnosticsConfig, *, is_by_day: bool
+) -> ClusterProducts | None:
+    """Totals of n and d by cluster, d in the place of s; None: rows are taken as independent."""
+    if settings.cluster is None:
+        return None
+    if is_by_day and settings.cluster == AUTO:
+        totals = [(row["n"], row["sum_d"], 0.0, 0.0, 0.0) for row in rows]
+        products = with_lags(add_products(totals), totals)
+    else:
+        matrix = np.zeros((5, 5))
+        matrix[0, 0], matrix[1, 1], matrix[0, 1] = sums["sum_n2"], sums["sum_s2"], sums["sum_s_n"]
+        matrix[1, 0] = matrix[0, 1]
+        effective = sums["n"] ** 2 / sums["sum_n2"] if sums["sum_n2"] else 0.0
+        whole = np.array([sums["n"], sums["sum_d"], 0.0, 0.0, 0.0], float)
+        products = ClusterProducts(int(sums["clusters"]), effective, whole, matrix)
+    return products if settings.cluster != AUTO or is_by_cluster(products.clusters) else None
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
