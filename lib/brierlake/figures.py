@@ -35,6 +35,7 @@ class Metrics(BaseModel):
     gap_se: float | None = Field(description="its standard error, see se_kind")
     gap_low: float | None = Field(description="lower end of its interval")
     gap_high: float | None = Field(description="upper end of its interval")
+    gap_between_sd: float | None = Field(description="what windows differ by beside chance; grain window")
     n_impossible: int | None = Field(description="events at p = 0, and non-events at p = 1: certain miscalibration")
     brier: float | None = Field(description="mean (p-y)^2 over labelled rows, 0 to 1, smaller is better")
     brier_se: float | None = Field(description="its standard error, see se_kind; null: no spread can be told")
@@ -46,6 +47,7 @@ class Metrics(BaseModel):
     lags: int | None = Field(description="days after which errors still hang together, by Bartlett's weights; 0: none")
     brier_low: float | None = Field(description="lower end of the interval; null: withheld")
     brier_high: float | None = Field(description="upper end of the interval; null: withheld")
+    brier_between_sd: float | None = Field(description="what windows differ by beside chance; grain window")
     interval_status: str = Field(description="shown, rough or withheld")
     reference_rate: float | None = Field(description="base rate that the reference says of every row")
     reference_kind: str | None = Field(

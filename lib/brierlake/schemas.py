@@ -206,7 +206,7 @@ RELIABILITY_FIELDS = T.StructType(
         column("event_rate", _DOUBLE, "n_events / n_labelled"),
         column("event_rate_low", _DOUBLE, "Wilson interval of the event rate"),
         column("event_rate_high", _DOUBLE, "Wilson interval of the event rate"),
-        column("band_low", _DOUBLE, "consistency band: where a calibrated model's fit would lie; null: not computed"),
+        column("band_low", _DOUBLE, "band that a calibrated model's whole fit would lie in; null: not computed"),
         column("band_high", _DOUBLE, "consistency band; null: not computed"),
     ]
 )
@@ -224,6 +224,7 @@ CLUSTER_FIELDS = T.StructType(
         column("n", _LONG, "labelled rows"),
         column("n_scored", _LONG, "rows with a probability"),
         column("sum_s", _DOUBLE, "sum of s = (p-y)^2"),
+        column("sum_ss", _DOUBLE, "sum of s^2"),
         column("sum_y", _DOUBLE, "labelled rows of the positive class"),
         column("sum_r", _DOUBLE, "sum of r = y - p"),
         column("sum_z", _DOUBLE, "sum of z = (1-2p)(y-p)"),

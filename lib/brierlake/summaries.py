@@ -59,8 +59,8 @@ class FlagPart(Part):
     window_start: date | None
     reason: str
     """One sentence for a person: how far the scores are from the reference's. No label is needed for it."""
-    drift_js: float
-    drift_psi: float
+    drift_js: float | None
+    drift_psi: float | None
     mean_probability: float
     expected_brier: float
 
@@ -87,8 +87,11 @@ class DiagnosticsPart(Part):
     """null: not counted, as in a score run, or where nothing was diagnosed again."""
     as_of: Moment | None
     """The time in the past that this answers for; nothing was written then."""
+    warnings: list[str] = []
+    """What a reader must know to conclude from the figures."""
     flagged: list[FlagPart]
-    """Windows of the scope whose scores have moved by diagnostics.drift_alert or more, the furthest first."""
+    """Windows of the scope whose scores stand out, the furthest first: from the job's other windows of their weekday,
+    or from the reference by diagnostics.drift_alert or more."""
     months: list[MetricsPart]
     total: MetricsPart | None
 

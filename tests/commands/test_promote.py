@@ -22,8 +22,10 @@ BETTER = {
     "challenger_version": 1,
     "n": 5000,
     "difference": -0.01,
-    "difference_low": -0.014,
-    "difference_high": -0.006,
+    "log_e_value": 7.1,
+    "n_windows": 26,
+    "evidence_status": "ok",
+    "is_current": True,
     "verdict": "better",
 }
 CONFIG = PromotionConfig(min_labelled=1000)
@@ -32,7 +34,9 @@ CONFIG = PromotionConfig(min_labelled=1000)
 def test_a_better_challenger_on_enough_rows_is_promoted_with_its_evidence() -> None:
     decision = decide(BETTER, CONFIG)
     assert (decision.is_supported, decision.model_name, decision.model_version) == (True, "hgb", 1)
-    assert decision.reason == "hgb 1 is better than mlp 2: Brier difference -0.0100 (-0.0140 to -0.0060, 5,000 rows)"
+    assert decision.reason == (
+        "hgb 1 is better than mlp 2: Brier difference -0.0100 on 5,000 rows, evidence 1,212 : 1, 26 windows"
+    )
 
 
 @pytest.mark.parametrize(
@@ -42,8 +46,9 @@ def test_a_better_challenger_on_enough_rows_is_promoted_with_its_evidence() -> N
         ({"n": 999}, "999 labelled rows"),
         ({"verdict": "not_distinguishable"}, "not distinguishable"),
         ({"verdict": "worse"}, "hgb 1 against mlp 2: worse"),
-        ({"champion_version": None}, "several versions"),
-        ({"verdict": "too_few_labels", "difference_low": None, "difference_high": None}, "too few labels"),
+        ({"evidence_status": "in_sample", "verdict": "in_sample"}, "model.trained_until"),
+        ({"evidence_status": "no_windows", "verdict": "no_windows"}, "set features.event_at"),
+        ({"verdict": "too_few_labels", "log_e_value": 0.0, "n_windows": 3}, "too few labels"),
     ],
 )
 def test_anything_less_is_refused_with_the_reason(changes: dict[str, Any] | None, reason: str) -> None:
@@ -56,7 +61,9 @@ def test_it_says_which_version_the_alias_left_and_which_it_came_to(world: World)
     names = {"champion_name": "first", "champion_version": 1, "challenger_name": "first", "challenger_version": 2}
     told = {"job": "games", "grain": "all", "run_id": "r1", "computed_at": datetime(2024, 2, 3, tzinfo=UTC)}
     counts = dict.fromkeys((each.name for each in COMPARE.schema if not each.nullable), 0)
-    append_records(world.gold("brier_compare"), COMPARE, [{**counts, **BETTER, **names, **told}])
+    former = {**names, "challenger_version": 3, "is_current": False, "verdict": "worse"}
+    rows = [{**counts, **BETTER, **names, **told}, {**counts, **BETTER, **former, **told}]
+    append_records(world.gold("brier_compare"), COMPARE, rows)
 
     def promoted(*arguments: str) -> str:
         result = CliRunner().invoke(main, ["promote", "--config", world.path, "--quiet", *arguments])

@@ -132,14 +132,19 @@ def test_a_challenger_is_compared_on_the_same_rows_beside_the_base_rate() -> Non
         "grain": "month", "window_start": APRIL, "champion_name": "games", "champion_version": 7,
         "challenger_name": "games", "challenger_version": 5, "n": 400, "n_events": 100, "brier_champion": 0.18,
         "brier_challenger": 0.17, "difference": -0.01, "difference_low": -0.015, "difference_high": -0.005,
-        "se_kind": "independent", "verdict": "better",
+        "se_kind": "independent", "verdict": "better", "log_e_value": None, "n_windows": None, "evidence_status": "ok",
+        "is_current": True,
     }  # fmt: skip
     total = {**row, "grain": "all", "window_start": None, "verdict": "not_distinguishable", "difference_low": None}
-    text = words(render_page(make_tables(make_rows()[:600], comparison=pd.DataFrame([row, total])), made_at=NOW))
+    total |= {"log_e_value": 1.1, "n_windows": 26}
+    former = [{**each, "is_current": False, "challenger_version": 3} for each in (row, total)]
+    comparison = pd.DataFrame([*former, row, total])
+    text = words(render_page(make_tables(make_rows()[:600], comparison=comparison), made_at=NOW))
     text = text.replace("\N{MINUS SIGN}", "-").replace(" ", "")
     assert "games7(champion)againstgames5(challenger)" in text
     assert "Apr2024better4000.2500.18000.1700-0.0100(-0.0150to-0.0050)" in text
-    assert "allnotdistinguishable4000.2500.18000.1700-0.0100Standard" in text
+    assert "allnotdistinguishable4000.2500.18000.1700-0.0100Intotal:evidence3:1,26windows" in text
+    assert "games3" not in text, "a pair that no longer serves"
 
 
 def test_text_from_tables_is_never_markup(page: str) -> None:

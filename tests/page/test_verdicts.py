@@ -26,7 +26,7 @@ def drawn(n: int, *, factor: float = 1.0, seed: int = 3) -> tuple[np.ndarray, np
         ({"n_scored": 0}, Level.UNKNOWN, "nothing scored", "No row has a probability"),
         ({"n_scored": 5, "n_labelled": 0}, Level.UNKNOWN, "no labels yet", "drift"),
         (row_of(*drawn(40)), Level.UNKNOWN, "too few labels", "a verdict takes 20"),
-        (row_of(*drawn(6000)), Level.GOOD, "fine", "calibrated"),
+        (row_of(*drawn(6000)), Level.GOOD, "fine", "no miscalibration found (n 6,000)"),
         (row_of(*drawn(6000, factor=0.75)), Level.WATCH, "miscalibrated", "too high by 0.0"),
         (row_of(*drawn(6000, factor=0.66)), Level.BAD, "badly calibrated", "too high by 0.1"),
         (row_of(*drawn(6000, factor=0.3)), Level.BAD, "worse than the base rate", "scored better"),
@@ -48,9 +48,10 @@ def test_a_partly_labelled_row_is_judged_so_far() -> None:
 
 
 def test_the_gaps_error_is_that_of_a_calibrated_model() -> None:
-    # four rows at 0.5: Var(mean y) = 0.25 / 4
+    # rows of an earlier release say nothing of it; four at 0.5: Var(mean y) = 0.25 / 4
     row = row_of(np.full(4, 0.5), np.array([0.0, 1.0, 0.0, 1.0]))
-    assert gap_se(row) == pytest.approx(0.25)
+    assert gap_se({**row, "gap_se": None}) == pytest.approx(0.25)
+    assert gap_se(row) == pytest.approx(np.sqrt(0.25 / 3))
     assert not is_certain(row)
     assert lost_share({"miscalibration": 0.01, "discrimination": 0.04}) == 0.25
     assert lost_share({"miscalibration": 0.01, "discrimination": 0.0}) is None

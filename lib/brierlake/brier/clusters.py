@@ -34,13 +34,16 @@ def compute_cluster_sums(rows: DataFrame, *, by: Sequence[str], cluster: str) ->
         "r": F.sum("r"),
         "z": F.sum((1 - 2 * F.col("p")) * r),
     }
+    squares = F.coalesce(F.sum(F.pow(r, F.lit(4))), F.lit(0.0))
     totals = parts.groupBy(*keys, _CLUSTER).agg(
         F.count_if("scored").alias("n_scored"),
+        squares.alias("sum_ss"),
         *(F.coalesce(value, F.lit(0.0)).alias(_TOTAL[name]) for name, value in each.items()),
     )
     sums = totals.groupBy(*keys).agg(
         F.count_if(F.col(_TOTAL["n"]) > 0).alias("clusters"),
         F.sum("n_scored").alias("n_scored"),
+        F.sum("sum_ss").alias("sum_ss"),
         F.sum(_TOTAL["n"]).alias("n"),
         *(F.sum(_TOTAL[name]).alias(f"sum_{name}") for name in TOTALS[1:]),
         *(F.sum(_product(name)).alias(f"sum_{name}") for name in PRODUCTS),

@@ -78,9 +78,10 @@ def _miscalibration(n: IntArray, n_events: IntArray, total: FloatArray) -> float
 def consistency_bands(
     tally: Tally, *, level: float = 0.95, draws: int = BAND_DRAWS, seed: int = BAND_SEED
 ) -> tuple[FloatArray, FloatArray]:
-    """Pointwise bands of the isotonic fit if calibrated, at each labelled cell: low (K,) and high (K,).
+    """Simultaneous bands of the isotonic fit if calibrated, at each labelled cell: low (K,) and high (K,).
 
-    Outcomes are drawn from Binomial(n, mean p) per cell and fitted again; the same tally and seed give the same bands.
+    Outcomes are drawn from Binomial(n, mean p) per cell and fitted again; as wide a multiple of each cell's deviation
+    is taken as holds `level` of the draws at all cells at once. The same tally and seed give the same bands.
     """
     rows = tally.only_labelled
     n, p = rows.labelled.n, np.clip(rows.labelled.probability, 0.0, 1.0)
@@ -88,5 +89,6 @@ def consistency_bands(
         return np.zeros(0), np.zeros(0)
     drawn = np.random.default_rng(seed).binomial(n, p, size=(draws, len(n)))
     fits = np.stack([fit_isotonic(n, events).fitted for events in drawn])
-    low, high = np.quantile(fits, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return low, high
+    middle, deviation = fits.mean(axis=0), fits.std(axis=0) + 1e-12
+    width = float(np.quantile(np.abs((fits - middle) / deviation).max(axis=1), level)) * deviation
+    return np.clip(middle - width, 0.0, 1.0), np.clip(middle + width, 0.0, 1.0)

@@ -234,8 +234,8 @@ def _correlation(means: FloatArray) -> float:
     return float(((found + 1 / length) / (1 - 3 / length)).max())
 
 
-def describe_evidence(log_e_value: float | None, n_windows: int | None) -> str:
+def describe_evidence(log_e_value: float | None, n_windows: float | None) -> str:
     """Say how strong evidence is, as odds: 'evidence 1,200 : 1, 26 windows'."""
     odds = math.exp(min(log_e_value or 0.0, 30.0))
     told = f"{odds:,.0f}" if odds >= 10 else f"{odds:.2g}"
-    return f"evidence {told} : 1, {n_windows or 0:,} windows"
+    return f"evidence {told} : 1, {int(n_windows or 0):,} windows"

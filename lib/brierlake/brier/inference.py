@@ -102,3 +102,12 @@ def wilson_interval(n_events: IntArray, n: IntArray, *, level: float) -> tuple[F
     reach = z / (1 + z**2 / n) * np.sqrt(rate * (1 - rate) / n + z**2 / (4 * n**2))
     low = np.where(n_events == 0, 0.0, np.maximum(middle - reach, 0.0))
     return low, np.where(n_events == n, 1.0, np.minimum(middle + reach, 1.0))
+
+
+def excess_variance(means: FloatArray, mean_squares: FloatArray, n: FloatArray) -> float:
+    """Variance between G groups beside what their n rows explain (DerSimonian and Laird 1986); all arrays are (G,)."""
+    within = np.maximum(mean_squares - means**2, 1e-12) / np.maximum(n - 1, 1)
+    weight = 1 / within
+    middle = weight @ means / weight.sum()
+    excess = float(weight @ (means - middle) ** 2) - (len(means) - 1)
+    return max(0.0, excess / float(weight.sum() - weight @ weight / weight.sum()))

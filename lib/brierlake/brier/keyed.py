@@ -36,6 +36,8 @@ class KeyFacts:
     """None: rows are taken as independent."""
     reference_rate: float | None = None
     """Base rate of earlier windows; None: skill is against the rows' own, in hindsight."""
+    between: Mapping[str, float] = field(default_factory=dict)
+    """Variance of s and of r between windows like this one; empty: not known, or no window."""
     evidence: Mapping[str, Any] = field(default_factory=dict)
     """Values of METRIC_FIELDS that come from many windows."""
 
@@ -121,7 +123,12 @@ def _record(values: Mapping[str, FloatArray], level: float, facts: KeyFacts) -> 
     reference = _tally(values, is_reference) if is_reference.any() else None
     blocks = corp_blocks(tally, has_bands=bool(values["has_bands"][~is_reference][0] > 0), level=level)
     metrics = tally_metrics(
-        tally, reference=reference, clusters=facts.clusters, reference_rate=facts.reference_rate, level=level
+        tally,
+        reference=reference,
+        clusters=facts.clusters,
+        reference_rate=facts.reference_rate,
+        between=facts.between,
+        level=level,
     )
     return {
         **vars(metrics),

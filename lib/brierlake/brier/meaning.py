@@ -3,6 +3,7 @@
 All rules go by the rows of the rarer outcome: ev = min(events, non-events).
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -73,10 +74,7 @@ def is_meaningful(row: Mapping[str, Any], metric: str) -> bool:
     return status not in ("few_events", "no_labels")
 
 
-_INTERVALS: Final = {
-    "brier": ("brier_low", "brier_high"),
-    "skill": ("skill_low", "skill_high"),
-    "gap": ("gap_low", "gap_high"),
+_ENDS: Final = {
     "base_rate": ("base_rate_low", "base_rate_high"),
     "ece": ("ece_low", "ece"),
     "mce": ("mce_low", "mce"),
@@ -84,13 +82,22 @@ _INTERVALS: Final = {
     "drift_psi": ("drift_psi_low", "drift_psi"),
     "drift_js": ("drift_js_low", "drift_js"),
 }
-_WITH_ERROR: Final = ("calibration_intercept", "calibration_slope")
+_BETWEEN: Final = {"brier": "brier_between_sd", "skill": "brier_between_sd", "gap": "gap_between_sd"}
+_SURE: Final = 2.326
+"""Standard errors beyond which 1 % lies, on one side."""
 
 
-def find_interval(row: Mapping[str, Any], metric: str) -> tuple[float | None, float | None]:
-    """Return the ends of what a metric of a row of brier_metrics may be by chance; None: it has no such end there."""
+def find_sure_ends(row: Mapping[str, Any], metric: str) -> tuple[float | None, float | None]:
+    """Return the values that a metric of a row of brier_metrics is surely above, and surely below; None: not known.
+
+    Of a window, what windows differ by beside chance counts as chance too. Metrics that have no error are facts.
+    """
     value, error = row.get(metric), row.get(f"{metric}_se")
-    if metric in _WITH_ERROR and value is not None and error is not None:
-        return value - 1.96 * error, value + 1.96 * error
-    low, high = _INTERVALS.get(metric, (metric, metric))
-    return row.get(low), row.get(high)
+    if metric in _ENDS or value is None or error is None:
+        low, high = _ENDS.get(metric, (metric, metric))
+        return row.get(low), row.get(high)
+    between = row.get(_BETWEEN.get(metric, "")) or 0.0
+    if metric == "skill":
+        between /= row.get("reference_brier") or 1.0
+    reach = _SURE * math.hypot(error, between)
+    return value - reach, value + reach

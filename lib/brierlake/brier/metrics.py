@@ -1,7 +1,8 @@
 """All statistics of one key, from its tally."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -67,13 +68,15 @@ def tally_metrics(
     reference: Tally | None = None,
     clusters: ClusterProducts | None = None,
     reference_rate: float | None = None,
+    between: Mapping[str, float] | None = None,
     level: float = 0.95,
 ) -> Metrics:
     """Compute every statistic of a tally.
 
     `reference` holds the scores that drift is measured from. With `clusters`, of the same rows, every error and
     interval is the cluster-robust one. `reference_rate` is a base rate known before these rows, which skill is against;
-    None: their own, in hindsight.
+    None: their own, in hindsight. `between` has the variances of s and r that windows like this one differ by beside
+    chance; what is said of a window for sure allows for them.
     """
     validate_level(level)
     n, n_events, n_scored = tally.labelled_count, tally.event_count, tally.scored_count
@@ -81,6 +84,8 @@ def tally_metrics(
     rate = _mean(n_events, n)
     said = rate if reference_rate is None else reference_rate
     errors = _errors(tally, clusters, said=said, is_own=reference_rate is None, level=level)
+    differing = between or {}
+    errors = _widened(errors, differing.get("r", 0.0))
     interval = brier_interval(
         sums,
         tally.labelled,
@@ -119,6 +124,7 @@ def tally_metrics(
         gap_se=errors.gap.se,
         gap_low=errors.gap.low,
         gap_high=errors.gap.high,
+        gap_between_sd=math.sqrt(differing["r"]) if "r" in differing else None,
         n_impossible=count_impossible(tally) if n else None,
         brier=brier,
         brier_se=errors.brier.se,
@@ -128,6 +134,7 @@ def tally_metrics(
         lags=clusters.lags if clusters else None,
         brier_low=interval.low,
         brier_high=interval.high,
+        brier_between_sd=math.sqrt(differing["s"]) if "s" in differing else None,
         interval_status=interval.status,
         reference_rate=said,
         reference_kind=None if said is None else "hindsight" if reference_rate is None else "earlier",
@@ -191,6 +198,13 @@ def _errors(
         z=off.mean / off.se if off.se else None,
         inflation=max(1.0, (clustered_gap.se / plain.se) ** 2) if clustered_gap.se and plain.se else 1.0,
     )
+
+
+def _widened(errors: Errors, between: float) -> Errors:
+    """The same where windows differ by more than chance: other errors are widened as that of the gap is."""
+    if not errors.gap.se:
+        return errors
+    return replace(errors, inflation=errors.inflation * (1 + between / errors.gap.se**2))
 
 
 def _plain_estimate(mean: float, variance: float, n: int, level: float) -> Estimate:

@@ -1,122 +1,127 @@
-"""Windows that stand out before any label lands: far from their reference, or far from the job's other windows."""
+"""Windows that stand out before any label lands: far from the job's other windows, or from their reference."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from statistics import median
-from typing import Any
+from typing import Any, Final
+
+import numpy as np
+from scipy.special import stdtr
+
+from brierlake.brier.grid import FloatArray, IntArray
 
 MIN_ROWS = 30
 """With fewer rows chance alone moves the divergence too far."""
-_CERTAIN = 0.01
-
-
-@dataclass(frozen=True)
-class Flag:
-    """A window whose scores have moved, and by how much."""
-
-    window_start: date | None
-    reason: str
-    drift_js: float
-    drift_psi: float
-    mean_probability: float
-    expected_brier: float
-
-
-def find_flagged(figures: Iterable[Mapping[str, Any]], *, drift_alert: float) -> list[Flag]:
-    """Return the windows whose Jensen-Shannon divergence is at least `drift_alert`, the furthest first."""
-    moved = [
-        row
-        for row in figures
-        if row["grain"] == "window" and row["n_scored"] >= MIN_ROWS and (row["drift_js"] or 0.0) >= drift_alert
-    ]
-    return [
-        Flag(
-            window_start=row["window_start"],
-            reason=_reason(row, drift_alert),
-            drift_js=row["drift_js"],
-            drift_psi=row["drift_psi"],
-            mean_probability=row["mean_probability"],
-            expected_brier=row["expected_brier"],
-        )
-        for row in sorted(moved, key=lambda row: -row["drift_js"])
-    ]
-
-
-def _reason(row: Mapping[str, Any], drift_alert: float) -> str:
-    certain = ": nearly certain of every row" if row["expected_brier"] < _CERTAIN else ""
-    return (
-        f"scores moved by {row['drift_js']:.2f} from the reference (alert from {drift_alert:g}), "
-        f"mean p {row['mean_probability']:.3f}, expected Brier {row['expected_brier']:.3f}{certain}"
-    )
-
-
 FEWEST_WINDOWS = 8
 """Windows from which it can be said what is usual."""
-FAR = 6.0
-"""Scaled median deviations from the median from which a figure stands out."""
-_LARGE_SHIFT, _LARGE_DIVERGENCE = 0.02, 0.1
-"""What is smaller than these doesn't matter, however unusual it is."""
-_NORMAL = 1.4826
-_WATCHED = ("mean_probability", "expected_brier", "drift_js")
+_FEWEST_ALIKE = 4
+"""Other windows of a weekday from which on it is compared with those alone."""
+_FALSE_ALARMS = 0.05
+"""Chance that any window at all is named where nothing happened."""
+_SMALLEST_SHARE = 0.1
+"""What is a smaller part of the usual level doesn't matter, however certain it is."""
+_MEDIAN_SQUARE: Final = 0.4549
+"""Median of a squared standard normal."""
+_WATCHED = ("mean_probability", "expected_brier")
 
 
 @dataclass(frozen=True)
 class Outlier:
-    """A window whose scores are far from those of the job's other windows."""
+    """A window whose scores are not what the job's other windows, or its reference, would make one expect."""
 
     row: Mapping[str, Any]
     distances: Mapping[str, float]
-    """Of each watched figure, in scaled median deviations; 0: too small to matter."""
+    """Of each watched figure that is off, in standard deviations of a window of this size; may be empty."""
     usual: Mapping[str, float]
-    """Median of each over all windows."""
+    """What each watched figure usually is on such a day."""
+    has_drifted: bool
+    """Whether the divergence from the reference, less its noise, is at least the alert's."""
+
+    @property
+    def window_start(self) -> date | None:
+        return self.row["window_start"]  # type: ignore[no-any-return]
 
     @property
     def distance(self) -> float:
-        return max(self.distances.values())
+        return max(self.distances.values(), default=0.0)
 
     @property
     def is_grave(self) -> bool:
         """Whether the level of the scores is off, not only their difference from the reference."""
-        return max(self.distances["mean_probability"], self.distances["expected_brier"]) >= FAR
+        return bool(self.distances)
 
 
-def find_outliers(windows: Sequence[Mapping[str, Any]]) -> list[Outlier]:
-    """Return the windows whose mean probability, expected Brier score or divergence is FAR from the others'.
+def find_outliers(windows: Sequence[Mapping[str, Any]], *, drift_alert: float) -> list[Outlier]:
+    """Return the windows that stand out, the gravest and furthest first.
 
-    The gravest and furthest first; nothing with fewer than FEWEST_WINDOWS windows that have a date and scores.
+    A window's mean probability and expected Brier score are compared with the median of the other windows of its
+    weekday, in units of sqrt(v/n + tau^2): v/n is what chance moves in n rows, tau what windows usually differ by
+    beside it. The bound keeps the chance of naming any window wrongly at 5 % (Bonferroni). Without FEWEST_WINDOWS
+    only the divergence from the reference tells.
+
+    Args:
+        windows: Rows of brier_metrics of one grain, as published over all rows.
+        drift_alert: Divergence (0 to 1), less the noise of samples of these sizes, from which on it counts.
     """
-    dated = [row for row in windows if row["window_start"] is not None and row.get("n_scored")]
-    if len(dated) < FEWEST_WINDOWS:
-        return []
-    spreads = {name: _spread(dated, name) for name in _WATCHED}
-    usual = {name: middle for name, (middle, _) in spreads.items()}
-    every = [Outlier(row, {name: _distance(row, name, spreads[name]) for name in _WATCHED}, usual) for row in dated]
-    return sorted(
-        (each for each in every if each.distance >= FAR), key=lambda each: (not each.is_grave, -each.distance)
-    )
+    known = [row for row in windows if row.get("n_scored") and row.get("mean_probability") is not None]
+    dated = [row for row in known if row["window_start"] is not None]
+    distances: dict[int, dict[str, float]] = {id(row): {} for row in known}
+    usual: dict[int, dict[str, float]] = {id(row): {} for row in known}
+    if len(dated) >= FEWEST_WINDOWS:
+        for name in _WATCHED:
+            levels, far = _compare(dated, name)
+            for row, level, distance in zip(dated, levels.tolist(), far.tolist(), strict=True):
+                usual[id(row)][name] = level
+                if distance:
+                    distances[id(row)][name] = distance
+    found = [
+        Outlier(row, distances[id(row)], usual[id(row)], _drift_of(row) >= drift_alert and row["n_scored"] >= MIN_ROWS)
+        for row in known
+    ]
+    standing_out = (each for each in found if each.distances or each.has_drifted)
+    return sorted(standing_out, key=lambda each: (not each.is_grave, -each.distance, -_drift_of(each.row)))
 
 
-def _spread(rows: Sequence[Mapping[str, Any]], name: str) -> tuple[float, float]:
-    """Median and scaled median absolute deviation."""
-    values = [value for value in (_known(row, name) for row in rows) if value is not None]
-    if not values:
-        return (math.nan, math.nan)
-    middle = median(values)
-    return middle, _NORMAL * median(abs(value - middle) for value in values)
+def _drift_of(row: Mapping[str, Any]) -> float:
+    low = row.get("drift_js_low")
+    return float(row.get("drift_js") or 0.0) if low is None or math.isnan(low) else float(low)
 
 
-def _distance(row: Mapping[str, Any], name: str, spread: tuple[float, float]) -> float:
-    value, (middle, deviation) = _known(row, name), spread
-    if value is None or math.isnan(middle):
+def _compare(dated: Sequence[Mapping[str, Any]], name: str) -> tuple[FloatArray, FloatArray]:
+    """Return what a figure usually is, and by how many deviations it is off; 0: by no more than chance, or a trifle."""
+    values = np.array([float(row[name]) for row in dated])
+    levels, alike = _levels(values, np.array([row["window_start"].weekday() for row in dated]))
+    # the largest variance that values in [0, 1] (p), or [0, 1/4] (p(1-p)), with this mean can have
+    top = 1.0 if name == "mean_probability" else 0.25
+    sampling = np.maximum(levels * (top - levels), 0.0) / np.array([float(row["n_scored"]) for row in dated])
+    shift = np.abs(values - levels)
+    tau2 = _excess(shift**2, sampling)
+    # the level is a median itself, of so many windows
+    distance = shift / np.sqrt((sampling + tau2) * (1 + math.pi / 2 / alike) + 1e-18)
+    # a median deviation of m values is about as good as a standard deviation of a third of them
+    chance = 2 * stdtr(max(len(dated) / 3, 2.0), -distance) * len(_WATCHED) * len(dated)
+    is_trifle = shift < _SMALLEST_SHARE * np.minimum(levels, 1 - levels)
+    return levels, np.where(is_trifle | (chance > _FALSE_ALARMS), 0.0, distance)
+
+
+def _levels(values: FloatArray, weekday: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Median of each value's weekday, or of all where that has few, and how many values it is of."""
+    levels, alike = np.full(len(values), np.median(values)), np.full(len(values), float(len(values)))
+    for day in range(7):
+        own = weekday == day
+        if own.sum() > _FEWEST_ALIKE:
+            levels[own], alike[own] = np.median(values[own]), float(own.sum())
+    return levels, alike
+
+
+def _excess(squares: FloatArray, sampling: FloatArray) -> float:
+    """Variance that windows have beside the sampling: with it the median of squares / variance is chi^2's."""
+    low, high = 0.0, float(squares.max())
+    if np.median(squares / (sampling + 1e-18)) <= _MEDIAN_SQUARE:
         return 0.0
-    if name == "drift_js" and value < max(_LARGE_DIVERGENCE, middle):
-        return 0.0
-    shift = abs(value - middle)
-    return shift / max(deviation, 1e-9) if shift >= _LARGE_SHIFT else 0.0
-
-
-def _known(row: Mapping[str, Any], name: str) -> float | None:
-    value = row.get(name)
-    return None if value is None or math.isnan(value) else float(value)
+    for _ in range(60):
+        middle = (low + high) / 2
+        is_small = np.median(squares / (sampling + middle)) > _MEDIAN_SQUARE
+        low, high = (middle, high) if is_small else (low, middle)
+    return high

@@ -49,6 +49,6 @@ def summarise_diagnosis(run: Run, diagnosis: Diagnosis, challenged: Challenge | 
         status="answered" if diagnosis.as_of else "published" if diagnosis.windows else "unchanged",
         exit_code=diagnosis.exit_code,
         breaches=[BreachPart(**vars(each)) for each in diagnosis.breaches],
-        diagnostics=describe_diagnosis(diagnosis, drift_alert=run.config.diagnostics.drift_alert),
+        diagnostics=describe_diagnosis(diagnosis),
         challenger=describe_challenge(challenged) if challenged else None,
     )

@@ -97,9 +97,7 @@ def _summarise(run: Run, scored: ScoreResult, challenged: Challenge | None) -> S
         breaches=[BreachPart(**vars(each)) for each in scored.breaches],
         held_windows=[str(each) for each in scored.held],
         is_accepted=scored.is_accepted,
-        diagnostics=describe_diagnosis(diagnosis, drift_alert=run.config.diagnostics.drift_alert)
-        if diagnosis
-        else None,
+        diagnostics=describe_diagnosis(diagnosis) if diagnosis else None,
         challenger=describe_challenge(challenged) if challenged else None,
     )
 

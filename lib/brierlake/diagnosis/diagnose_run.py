@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
-from brierlake.brier.outliers import find_flagged
+from brierlake.brier.meaning import FEWEST_CLUSTERS
+from brierlake.brier.outliers import Outlier, find_outliers
 from brierlake.config import AUTO
 from brierlake.diagnosis.computing import compute_answer, write_diagnostics
 from brierlake.diagnosis.gates import Breach, check_published, gate_facts
@@ -22,8 +23,11 @@ from brierlake.lakehouse.tables import is_there, read_table
 from brierlake.lakehouse.windows import Scope, Window, whole_months
 from brierlake.run.context import Run, Say
 from brierlake.run.ledger import record_failure, record_run
-from brierlake.run.trained import gather_trained
+from brierlake.run.training_ends import gather_trained
 from brierlake.summaries import DiagnosticsPart, FlagPart, LabelsPart, MetricsPart
+
+_CERTAIN = 0.01
+"""Expected Brier score below which a model is nearly certain of every row."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,8 @@ class Diagnosis:
     """What the whole labels table says beside the predictions; None: not counted."""
     as_of: datetime | None = None
     """Set where this answers for a time in the past, for the scope's windows only: nothing was written."""
+    flagged: tuple[Outlier, ...] = ()
+    """Windows of the scope whose scores stand out."""
     reasons: Mapping[str, int] = field(default_factory=dict)
     """Why windows were recomputed, and how many for each reason."""
     breaches: tuple[Breach, ...] = ()
@@ -104,12 +110,19 @@ def answer(run: Run, *, scope: Scope, as_of: datetime) -> Diagnosis:
     _validate_label_types(subject)
     states = read_window_states(subject.predictions, scope=scope)
     recomputation = Recomputation(subject=subject, states=states, known={}, stale=tuple(states), as_of=as_of)
+    figures = _in_order(compute_answer(recomputation)) if states else ()
     return Diagnosis(
         windows=(),
         labels_version=subject.labels.pin.version if subject.labels else None,
-        figures=_in_order(compute_answer(recomputation)) if states else (),
+        figures=figures,
+        flagged=tuple(_find_flagged(figures, subject)),
         as_of=as_of,
     )
+
+
+def _find_flagged(figures: Iterable[Figures], subject: Subject) -> list[Outlier]:
+    windows = [row for row in figures if row["grain"] == "window"]
+    return find_outliers(windows, drift_alert=subject.settings.drift_alert)
 
 
 def _open_published(run: Run) -> Subject:
@@ -143,6 +156,7 @@ def diagnose_windows(
         windows=recomputation.stale,
         labels_version=subject.labels.pin.version if subject.labels else None,
         figures=_in_order(row for row in published if row["grain"] != "window" or scope.has(row["window_start"])),
+        flagged=tuple(each for each in _find_flagged(published, subject) if scope.has(each.window_start)),
         reasons=reasons,
         cluster=subject.settings.cluster,
     )
@@ -224,18 +238,52 @@ def _record(run: Run, diagnosis: Diagnosis, *, scope: Scope) -> None:
     record_run(run, action="diagnose", status="published", exit_code=diagnosis.exit_code, facts=facts)
 
 
-def describe_diagnosis(diagnosis: Diagnosis, *, drift_alert: float) -> DiagnosticsPart:
+def describe_diagnosis(diagnosis: Diagnosis) -> DiagnosticsPart:
     """Return the part of a summary that tells of the diagnostics."""
-    flagged = find_flagged(diagnosis.figures, drift_alert=drift_alert)
     return DiagnosticsPart(
         windows=len(diagnosis.windows),
         reasons=dict(diagnosis.reasons),
         labels_version=diagnosis.labels_version,
         labels=LabelsPart(**vars(diagnosis.labels)) if diagnosis.labels else None,
         as_of=diagnosis.as_of,
-        flagged=[FlagPart(**vars(each)) for each in flagged],
+        warnings=_find_warnings(diagnosis.total),
+        flagged=[_flag_part(each) for each in diagnosis.flagged],
         months=[_metrics_part(row) for row in diagnosis.months],
         total=_metrics_part(diagnosis.total) if diagnosis.total else None,
+    )
+
+
+def _find_warnings(total: Figures) -> list[str]:
+    """What a reader of the figures must know to conclude from them."""
+    if not total or not total["n_labelled"]:
+        return []
+    warnings = []
+    if total["se_kind"] == "independent":
+        warnings.append(
+            f"Rows are taken as independent: there are labels of fewer than {FEWEST_CLUSTERS} days (clusters). Where "
+            "rows share their errors, as those of a day do, errors are too small"
+        )
+    if total.get("evidence_status") == "in_sample":
+        warnings.append(
+            "No window counts as evidence: as far as is known, all are from before the end of the model's training. "
+            "Log it with log_features(..., trained_until=...), tag the version brierlake.trained_until, or set "
+            "model.trained_until"
+        )
+    return warnings
+
+
+def _flag_part(outlier: Outlier) -> FlagPart:
+    row = outlier.row
+    parts = [
+        f"{name.replace('_', ' ')} {row[name]:.3f} (usually {outlier.usual[name]:.3f})" for name in outlier.distances
+    ]
+    if outlier.has_drifted:
+        parts.append(f"scores moved by {row['drift_js']:.2f} from the reference")
+    certain = ": nearly certain of every row" if row["expected_brier"] < _CERTAIN else ""
+    return FlagPart(
+        window_start=row["window_start"],
+        reason=", ".join(parts) + certain,
+        **{name: row[name] for name in ("drift_js", "drift_psi", "mean_probability", "expected_brier")},
     )
 
 

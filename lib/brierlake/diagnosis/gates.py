@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 
 from brierlake.brier import is_meaningful
-from brierlake.brier.meaning import find_interval
+from brierlake.brier.meaning import find_sure_ends
 from brierlake.config import GateConfig
 from brierlake.lakehouse.diagnostics import Figures, read_figures
 from brierlake.lakehouse.tables import Table
@@ -98,7 +98,7 @@ def _is_checked(gate: GateConfig, row: Mapping[str, Any]) -> bool:
 
 @dataclass(frozen=True)
 class Bounds:
-    """A metric's value, and the interval that a gate goes by: the value itself where there is no doubt about it."""
+    """A metric's value, and what it surely lies between: the value itself where there is no doubt about it."""
 
     value: float
     low: float
@@ -109,7 +109,7 @@ def _bounds(gate: GateConfig, row: Mapping[str, Any]) -> Bounds:
     value = float(row[gate.metric])
     if gate.judge == "value":
         return Bounds(value, value, value)
-    low, high = find_interval(row, gate.metric)
+    low, high = find_sure_ends(row, gate.metric)
     return Bounds(value, value if low is None else low, value if high is None else high)
 
 

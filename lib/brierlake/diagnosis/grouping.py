@@ -34,11 +34,12 @@ def with_groups(
 ) -> DataFrame:
     """Repeat each row for each group that it counts in: its window where that is stale, and its slices.
 
-    `rows` are predictions with OUTCOME and CLUSTER; of a user's columns only the values of slices are left.
+    `rows` are predictions with OUTCOME, and CLUSTER where clusters are counted; of a user's columns only the values of
+    slices are left.
     """
     none = F.lit(None).cast("string")
-    values = ["probability", "outcome", CLUSTER]
-    ours = [F.col("probability"), F.col(OUTCOME).alias("outcome"), F.col(CLUSTER)]
+    values = ["probability", "outcome", *(each for each in rows.columns if each == CLUSTER)]
+    ours = [F.col("probability"), F.col(OUTCOME).alias("outcome"), *map(F.col, values[2:])]
     if not slices:
         keys = {"grain": F.lit("window"), "slice_key": none, "slice_value": none}
         kept = rows.where(stale).select("model_name", "model_version", "window_start", *ours)

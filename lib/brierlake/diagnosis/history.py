@@ -17,15 +17,16 @@ from brierlake.brier import with_lags as with_lags_of
 from brierlake.brier.clustered import PRODUCTS, TOTALS
 from brierlake.brier.evidence import ALARM, NEARLY_ALL
 from brierlake.brier.grid import FloatArray
-from brierlake.brier.meaning import FEWEST, count_rarer, is_by_cluster
+from brierlake.brier.inference import excess_variance
+from brierlake.brier.meaning import FEWEST, FEWEST_CLUSTERS, count_rarer, is_by_cluster
 from brierlake.config import AUTO, DiagnosticsConfig, FeaturesConfig
 from brierlake.lakehouse.windows import Window
-from brierlake.run.trained import Trained
+from brierlake.run.training_ends import Trained
 
 Version = tuple[str | None, int | None]
 """Name and number of a registered version; (None, None): as published, whichever scored."""
 PUBLISHED: Version = (None, None)
-_SUMS = ("clusters", "n", "n_scored", *(f"sum_{name}" for name in (*TOTALS[1:], *PRODUCTS)))
+_SUMS = ("clusters", "n", "n_scored", "sum_ss", *(f"sum_{name}" for name in (*TOTALS[1:], *PRODUCTS)))
 _TOTAL_NAMES = ("n", *(f"sum_{name}" for name in TOTALS[1:]))
 
 
@@ -66,6 +67,7 @@ class History:
                 found[(*version, grain, start, *slice_)] = KeyFacts(
                     clusters=self._clusters(whole, version, grain, start, slice_),
                     reference_rate=rate,
+                    between=self._between(version, start) if grain == "window" else {},
                     evidence=self._evidence(version) if grain == "all" and slice_ == (None, None) else {},
                 )
         return found
@@ -123,6 +125,18 @@ class History:
         before = [counts for day, counts in series if day < start][-most:]
         n, n_events = (sum(each[k] for each in before) for k in (0, 1))
         return n_events / n if n and count_rarer(int(n), int(n_events)) >= FEWEST else None
+
+    def _between(self, version: Version, start: Window) -> Mapping[str, float]:
+        """Variance of s and of r between the windows before, beside what chance makes of their rows; empty: too few."""
+        most = self._settings.reference_windows
+        if start is None or not most:
+            return {}
+        series = self._series.get(version, {})
+        before = np.array([sums for day, sums in series.items() if day < start and sums[_SUMS.index("n")] > 1][-most:])
+        if len(before) < FEWEST_CLUSTERS:
+            return {}
+        n, s, squares, r = (before[:, _SUMS.index(name)] for name in ("n", "sum_s", "sum_ss", "sum_r"))
+        return {"s": excess_variance(s / n, squares / n, n), "r": excess_variance(r / n, s / n, n)}
 
     @cached_property
     def _rates(self) -> Mapping[tuple[str, tuple[str | None, str | None]], list[tuple[date, tuple[float, float]]]]:

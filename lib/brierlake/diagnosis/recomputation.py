@@ -17,7 +17,7 @@ from brierlake.lakehouse.tables import Pin, Table
 from brierlake.lakehouse.windows import Window, month_of
 from brierlake.run.context import Run, Stamp
 from brierlake.run.recipe import compute_diagnostics_recipe
-from brierlake.run.trained import Trained
+from brierlake.run.training_ends import Trained
 
 
 @dataclass(frozen=True)

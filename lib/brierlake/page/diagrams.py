@@ -92,6 +92,22 @@ def _draw_curve(axes: Axes, curve: Curve, *, has_words: bool) -> None:
         linewidth=2 if has_words else 1.6,
         label="what happened (isotonic fit)",
     )
+    bins = [row for row in curve.bins if row.get("n_labelled") and is_known(row.get("event_rate_low"))]
+    if has_words and bins:
+        rates = [row["event_rate"] for row in bins]
+        axes.errorbar(
+            [row["mean_probability_labelled"] for row in bins],
+            rates,
+            yerr=[
+                [max(rate - row["event_rate_low"], 0.0) for rate, row in zip(rates, bins, strict=True)],
+                [max(row["event_rate_high"] - rate, 0.0) for rate, row in zip(rates, bins, strict=True)],
+            ],
+            fmt="o",
+            markersize=3,
+            elinewidth=0.9,
+            color=INK,
+            label="bins, with 95 % intervals",
+        )
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
     if not has_words:
@@ -199,4 +215,6 @@ def _points(off: float, error: float | None) -> str:
 def _colour(cell: Cell) -> str:
     if cell.is_small or cell.gap is None:
         return GREYED
+    if not cell.is_sure:
+        return LEVEL
     return next((high if cell.gap > 0 else low for least, high, low in _STEPS if abs(cell.gap) >= least), LEVEL)

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from brierlake import __version__
 from brierlake.brier import FEWEST, is_meaningful
+from brierlake.brier.evidence import describe_evidence
 from brierlake.page import words
 from brierlake.page.alt_texts import curve_label, drift_label, slices_label, terms_label, timeline_label
 from brierlake.page.diagrams import draw_reliability, draw_slices, draw_small_reliability
@@ -21,10 +22,11 @@ from brierlake.page.incidents import Incident, find_incidents, find_latest_verdi
 from brierlake.page.sources import Row, Tables, as_rows
 from brierlake.page.style import DARK, NARROW, VARIABLES, WIDE, as_svg
 from brierlake.page.timelines import draw_drift, draw_terms, draw_timeline
-from brierlake.page.verdicts import Verdict, find_verdict, gap, gap_se
+from brierlake.page.verdicts import Verdict, find_verdict, gap
 from brierlake.page.views import (
     Grid,
     find_contrast,
+    find_departures,
     labelled_months,
     month_curves,
     reliability_pair,
@@ -33,7 +35,18 @@ from brierlake.page.views import (
 )  # fmt: skip
 
 _CANDIDATES, _VERSIONS = 10, 4
-_WORDS = ("count", "day", "interval", "is_known", "moment", "month", "number", "plus_minus", "share", "signed")
+_WORDS = (
+    "between",
+    "count",
+    "day",
+    "interval",
+    "is_known",
+    "moment",
+    "month",
+    "number",
+    "share",
+    "signed",
+)
 SECTIONS = (
     ("verdict", "Is it fine?"),
     ("time", "Brier over time"),
@@ -64,7 +77,11 @@ def render_page(tables: Tables, *, made_at: datetime) -> str:
     environment = Environment(undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.globals.update({name: getattr(words, name) for name in _WORDS})
     environment.globals.update(
-        gap=gap, gap_se=gap_se, is_meaningful=is_meaningful, FEWEST=FEWEST, slice_name=slice_name
+        gap=gap,
+        is_meaningful=is_meaningful,
+        FEWEST=FEWEST,
+        slice_name=slice_name,
+        describe_evidence=describe_evidence,
     )
     template = environment.from_string(room.joinpath("page.html.j2").read_text(encoding="utf-8"))
     css = Markup(_theme() + room.joinpath("page.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file
@@ -74,7 +91,7 @@ def render_page(tables: Tables, *, made_at: datetime) -> str:
 def _content(tables: Tables) -> dict[str, Any]:
     windows = [row for row in tables.published("window") if row["window_start"] is not None]
     months = [row for row in tables.published("month") if row["window_start"] is not None]
-    incidents = find_incidents(windows)
+    incidents = find_incidents(windows, drift_alert=tables.drift_alert)
     now, earlier = reliability_pair(tables)
     grids = slice_grids(tables)
     total = tables.total()
@@ -95,6 +112,7 @@ def _content(tables: Tables) -> dict[str, Any]:
         "small": month_curves(tables),
         "sections": SECTIONS,
         "contrast": contrast,
+        "departures": [(each.name, row) for each in (now, earlier) if each for row in find_departures(each)],
         "now": now,
         "earlier": earlier,
         "grids": grids,

@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from datetime import date
 
 from brierlake.brier import is_meaningful
-from brierlake.brier.outliers import FAR, FEWEST_WINDOWS, Outlier, find_outliers
+from brierlake.brier.outliers import FEWEST_WINDOWS, Outlier, find_outliers
 from brierlake.page.sources import Row
 from brierlake.page.verdicts import Level, Verdict
 from brierlake.page.words import is_known, number, signed
-
-_MOST = 12
 
 
 @dataclass(frozen=True)
@@ -28,9 +26,9 @@ class Incident:
     """The level of the scores is off, not only their difference from the reference."""
 
 
-def find_incidents(windows: Sequence[Row]) -> list[Incident]:
-    """Return the windows that stand out, the worst first, at most a dozen; see `brierlake.brier.outliers`."""
-    return [_incident(each) for each in find_outliers(windows)[:_MOST]]
+def find_incidents(windows: Sequence[Row], *, drift_alert: float = 0.5) -> list[Incident]:
+    """Return the windows that stand out, the worst first; see `brierlake.brier.outliers`."""
+    return [_incident(each) for each in find_outliers(windows, drift_alert=drift_alert)]
 
 
 def find_latest_verdict(windows: Sequence[Row], incidents: Sequence[Incident]) -> Verdict | None:
@@ -48,19 +46,18 @@ def find_latest_verdict(windows: Sequence[Row], incidents: Sequence[Incident]) -
     return Verdict(Level.GOOD, "scores as usual", text)
 
 
+_WORDS = {"mean_probability": "mean probability", "expected_brier": "expected Brier"}
+
+
 def _incident(outlier: Outlier) -> Incident:
     row, usual = outlier.row, outlier.usual
-    words = {
-        "mean_probability": f"mean probability {number(row['mean_probability'])}",
-        "expected_brier": f"expected Brier {number(row['expected_brier'], 4)}",
-        "drift_js": f"divergence from the window before {number(row.get('drift_js'))}",
-    }
-    digits = {"expected_brier": 4}
     parts = [
-        f"{words[name]} (usually about {number(usual[name], digits.get(name, 3))})"
-        for name, distance in sorted(outlier.distances.items(), key=lambda each: -each[1])
-        if distance >= FAR
+        f"{_WORDS[name]} {number(row[name], digits)} (usually about {number(usual[name], digits)})"
+        for name, digits in (("mean_probability", 3), ("expected_brier", 4))
+        if name in outlier.distances
     ]
+    if outlier.has_drifted:
+        parts.append(f"divergence from the reference {number(row.get('drift_js'))}")
     return Incident(
         window=row["window_start"],
         n_scored=int(row["n_scored"]),

@@ -12,6 +12,7 @@ from brierlake.page.words import as_date, is_known
 COMPARED = (
     "window_start", "champion_name", "champion_version", "challenger_name", "challenger_version", "n", "n_events",
     "brier_champion", "brier_challenger", "difference", "difference_low", "difference_high", "se_kind", "verdict",
+    "log_e_value", "n_windows", "evidence_status", "is_current",
 )  # fmt: skip
 """Columns of brier_compare that the report shows."""
 
@@ -36,6 +37,8 @@ class Tables:
     runs: pd.DataFrame
     issues: pd.DataFrame
     comparison: pd.DataFrame | None = None
+    drift_alert: float = 0.5
+    """Divergence from which on a window stands out by itself."""
     reference: tuple[date, date] | None = None
     """The fixed range that drift compares with; None: the window before."""
     places: Mapping[str, str] = field(default_factory=dict)
@@ -70,11 +73,12 @@ class Tables:
         return as_rows(kept.sort_values("position"))
 
     def compared(self) -> list[Row]:
-        """Champion against challenger by month, the newest last, and then in total."""
+        """Champion against challenger by month, the newest last, and then in total: of the versions that serve now."""
         if self.comparison is None:
             return []
-        months = by_time(self.comparison[self.comparison["grain"] == "month"])
-        return [*months[-12:], *by_time(self.comparison[self.comparison["grain"] == "all"])]
+        current = self.comparison[self.comparison["is_current"].fillna(value=False).astype(bool)]
+        months = by_time(current[current["grain"] == "month"])
+        return [*months[-12:], *by_time(current[current["grain"] == "all"])]
 
     def last_run(self, action: str | None = None) -> Row:
         """The latest published run."""

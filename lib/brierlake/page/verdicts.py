@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from brierlake.brier import FEWEST, count_rarer, is_meaningful
+from brierlake.brier.evidence import E_VERDICT
 from brierlake.page.sources import Row
-from brierlake.page.words import count, is_known, number, share, signed
+from brierlake.page.words import count, day, is_known, number, share, signed
 
 CERTAIN = 3.0
 """Standard errors from which a difference counts as more than chance."""
@@ -43,21 +44,37 @@ def gap(row: Row) -> float | None:
 
 
 def gap_se(row: Row) -> float | None:
-    """Standard error of the gap if the probabilities were right: Var(sum y) = sum p(1-p)."""
+    """Standard error of the gap as it is stored; of an earlier release's rows, that of a calibrated model."""
+    if is_known(row.get("gap_se")):
+        return float(row["gap_se"])
     expected, n = row.get("expected_brier_labelled"), row.get("n_labelled")
     return math.sqrt(expected / n) if is_known(expected) and n else None
 
 
+def skill_ends(row: Row) -> tuple[float, float]:
+    """Interval of the skill; of an earlier release's rows, two standard errors."""
+    if is_known(row.get("skill_low")) and is_known(row.get("skill_high")):
+        return float(row["skill_low"]), float(row["skill_high"])
+    skill, error = float(row["skill"]), float(row.get("skill_se") or 0.0)
+    return skill - 2 * error, skill + 2 * error
+
+
 def lost_share(row: Row) -> float | None:
-    """Miscalibration over discrimination: 0, nothing is lost; 1 or more, no better than the base rate."""
-    lost, known = row.get("miscalibration"), row.get("discrimination")
+    """What miscalibration surely eats up of the discrimination: 0, nothing; 1 or more, no better than the base rate.
+
+    Of an earlier release's rows, which don't tell chance apart, all that it seems to.
+    """
+    lost = row.get("reliability_low", row.get("miscalibration"))
+    known = row.get("discrimination")
     if not is_known(lost) or not is_known(known) or known <= 0:
         return None
     return float(lost) / float(known)
 
 
 def is_certain(row: Row) -> bool:
-    """Whether the probabilities are off by more than chance: in the mean, or by Spiegelhalter's Z."""
+    """Whether the probabilities are off by more than chance: by all windows' evidence, in the mean, or by Z."""
+    if row.get("evidence_status") == "ok":
+        return bool(row["log_e_value"] >= math.log(E_VERDICT))
     difference, error, z = gap(row), gap_se(row), row.get("spiegelhalter_z")
     off = abs(difference / error) if difference is not None and error else 0.0
     return max(off, abs(z) if is_known(z) and is_meaningful(row, "spiegelhalter_z") else 0.0) >= CERTAIN
@@ -81,22 +98,42 @@ def find_verdict(row: Row) -> Verdict:
 
 
 def _judged(row: Row) -> Verdict:
-    skill, error = float(row["skill"]), float(row.get("skill_se") or 0.0)
+    low, high = skill_ends(row)
     lost = lost_share(row)
-    told = _promise(row)
-    if skill + 2 * error < 0:
-        text = f"Always saying the base rate would have scored better (skill {number(skill)}). {told}"
+    told = f"{_promise(row)}{_changed(row)}"
+    impossible = row.get("n_impossible") or 0
+    if impossible:
+        text = f"{count(impossible)} rows had a probability of exactly 0 or 1, and the opposite happened. {told}"
+        return Verdict(Level.BAD, "certain, and wrong", text)
+    if high < 0:
+        text = f"Always saying the base rate {_reference(row)} would have scored better ({_skill(row)}). {told}"
         return Verdict(Level.BAD, "worse than the base rate", text)
     if lost is not None and lost >= LOST_BADLY and is_certain(row):
-        text = f"Miscalibration eats up {_capped(lost)} of what the model knows. {told}"
+        text = f"Miscalibration eats up at least {_capped(lost)} of what the model knows. {told}"
         return Verdict(Level.BAD, "badly calibrated", text)
-    if skill - 2 * error <= 0:
-        text = f"It can't be told from always saying the base rate (skill {number(skill)} ± {2 * error:.3f}). {told}"
+    if low <= 0:
+        text = f"It can't be told from always saying the base rate {_reference(row)} ({_skill(row)}). {told}"
         return Verdict(Level.WATCH, "no clear skill", text)
-    if lost is not None and lost >= LOST_MUCH and is_certain(row):
-        text = f"Miscalibration eats up {_capped(lost)} of what the model knows. {told}"
-        return Verdict(Level.WATCH, "miscalibrated", text)
-    return Verdict(Level.GOOD, "fine", f"Better than the base rate (skill {number(skill)}), calibrated. {told}")
+    if is_certain(row) and (_changed(row) or (lost is not None and lost >= LOST_MUCH)):
+        share_lost = f"Miscalibration eats up at least {_capped(lost or 0.0)} of what the model knows. "
+        return Verdict(Level.WATCH, "miscalibrated", f"{share_lost}{told}")
+    found = "miscalibrated by little" if is_certain(row) else "no miscalibration found"
+    n = count(row["n_labelled"])
+    return Verdict(Level.GOOD, "fine", f"Better than the base rate ({_skill(row)}), {found} (n {n}). {told}")
+
+
+def _skill(row: Row) -> str:
+    low, high = skill_ends(row)
+    return f"skill {number(row['skill'])}, {number(low)} to {number(high)}"
+
+
+def _reference(row: Row) -> str:
+    return "of the windows before" if row.get("reference_kind") == "earlier" else "of these rows, in hindsight,"
+
+
+def _changed(row: Row) -> str:
+    since = row.get("changed_since")
+    return f" Its calibration has changed, probably since {day(since)}." if is_known(since) else ""
 
 
 def _capped(lost: float) -> str:

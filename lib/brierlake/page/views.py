@@ -5,12 +5,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from scipy.special import ndtri, stdtr
+
 from brierlake.brier import is_meaningful
 from brierlake.page.sources import Row, Tables
 from brierlake.page.verdicts import gap, gap_se
 from brierlake.page.words import is_known, month
 
 _SLICES = 14
+_WRONGLY = 0.05
+_WELL_FILLED, _LEAVES_BY = 100, 4.0
+"""Labelled rows of a bin, and standard errors, from which on it is said that the line leaves it out."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,8 @@ class Cell:
     error: float | None
     n: int
     is_small: bool
+    is_sure: bool = False
+    """Off by more than chance, looking at all cells of its column at once."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,8 @@ class Grid:
     cells: Sequence[Sequence[Cell | None]]
     totals: Sequence[Row]
     slice_count: int
+    sure_count: int
+    """Slices that are off for sure, over all months: the chance of naming any wrongly is 5 % (Holm)."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +74,10 @@ def find_contrast(months: Sequence[Row]) -> Contrast | None:
     if len(meant) < 2:
         return None
     lowest, best = min(meant, key=lambda row: row["brier"]), max(meant, key=lambda row: row["skill"])
+    # the two were chosen among all months
     noise = math.hypot(lowest["skill_se"] or 0.0, best["skill_se"] or 0.0)
-    if best["skill"] - lowest["skill"] <= 2 * noise:
+    chosen = float(ndtri(1 - 0.025 / math.comb(len(meant), 2)))
+    if best["skill"] - lowest["skill"] <= chosen * noise:
         return None
     worst = max(meant, key=lambda row: row["miscalibration"])
     return Contrast(lowest, best, is_worst_calibrated=lowest is worst)
@@ -105,10 +116,13 @@ def slice_grids(tables: Tables) -> list[Grid]:
 
 def _grid(key: str, totals: Sequence[Row], by_month: Sequence[Row]) -> Grid:
     own = [row for row in totals if row["slice_key"] == key and row.get("n_labelled")]
-    ordered = sorted(own, key=_badness, reverse=True)[:_SLICES]
+    sure = _sure(own)
+    ordered = sorted(own, key=lambda row: (id(row) in sure, *_badness(row)), reverse=True)[:_SLICES]
     starts = sorted({row["window_start"] for row in by_month})
     found = {(row["slice_value"], row["window_start"]): row for row in by_month if row["slice_key"] == key}
-    cells = [[*(_cell(found.get((row["slice_value"], each))) for each in starts), _cell(row)] for row in ordered]
+    shown = [[*(found.get((row["slice_value"], each)) for each in starts), row] for row in ordered]
+    sure |= _sure([each for row in shown for each in row[:-1] if each is not None])
+    cells = [[_cell(each, is_sure=id(each) in sure) for each in row] for row in shown]
     return Grid(
         key=key,
         months=[*(month(each) for each in starts), "all"],
@@ -116,6 +130,7 @@ def _grid(key: str, totals: Sequence[Row], by_month: Sequence[Row]) -> Grid:
         cells=cells,
         totals=ordered,
         slice_count=len(own),
+        sure_count=sum(id(row) in sure for row in own),
     )
 
 
@@ -129,10 +144,42 @@ def _badness(row: Row) -> tuple[bool, float]:
     return is_meaningful(row, "skill"), abs(off or 0.0) - 2 * (error or 0.0)
 
 
-def _cell(row: Row | None) -> Cell | None:
+def _sure(rows: Sequence[Row]) -> set[int]:
+    """Ids of the rows whose gap is more than chance, with a chance of 5 % to name any of them wrongly (Holm 1979)."""
+    tried = sorted((_chance(row), id(row)) for row in rows if is_meaningful(row, "skill") and gap_se(row))
+    sure: set[int] = set()
+    for place, (chance, name) in enumerate(tried):
+        if chance * (len(tried) - place) > _WRONGLY:
+            break
+        sure.add(name)
+    return sure
+
+
+def _chance(row: Row) -> float:
+    """Two-sided p-value of the gap, by Student's t where clusters are few."""
+    distance, clusters = abs((gap(row) or 0.0) / (gap_se(row) or 1.0)), row.get("effective_clusters")
+    return 2 * float(stdtr(max(float(clusters) - 1, 1.0) if is_known(clusters) else math.inf, -distance))
+
+
+def _cell(row: Row | None, *, is_sure: bool) -> Cell | None:
     if row is None or not row.get("n_labelled"):
         return None
-    return Cell(gap(row), gap_se(row), int(row["n_labelled"]), is_small=not is_meaningful(row, "skill"))
+    is_small = not is_meaningful(row, "skill")
+    return Cell(gap(row), gap_se(row), int(row["n_labelled"]), is_small=is_small, is_sure=is_sure)
+
+
+def find_departures(curve: Curve) -> list[Row]:
+    """Return the well-filled bins whose event rate the isotonic line doesn't show: it pools what isn't monotone."""
+    return [row for row in curve.bins if (row.get("n_labelled") or 0) >= _WELL_FILLED and _leaves(row, curve.blocks)]
+
+
+def _leaves(row: Row, blocks: Sequence[Row]) -> bool:
+    n, rate, at = row["n_labelled"], row["event_rate"], row["mean_probability_labelled"]
+    fitted = [each["event_rate"] for each in blocks if is_known(each["lower"]) and each["lower"] <= at <= each["upper"]]
+    if not fitted:
+        return False
+    error = math.sqrt(max(fitted[0] * (1 - fitted[0]), rate * (1 - rate), 0.25 / n) / n)
+    return bool(abs(rate - fitted[0]) > _LEAVES_BY * error)
 
 
 def month_end(start: date) -> date:

@@ -29,11 +29,11 @@ def count(value: Any) -> str:
     return f"{int(value):,}" if is_known(value) else DASH
 
 
-def plus_minus(value: Any, error: Any, digits: int = 3, *, times: float = 1.96) -> str:
-    """`value ± times · error`."""
-    if not is_known(value):
-        return DASH
-    return number(value, digits) + (f" ± {float(error) * times:.{digits}f}" if is_known(error) else "")
+def between(value: Any, low: Any, high: Any, digits: int = 3, *, is_signed: bool = False) -> str:
+    """`value (low to high)`, or the value alone where there is no interval."""
+    told = signed if is_signed else number
+    ends = f" ({told(low, digits)} to {told(high, digits)})" if is_known(low) and is_known(high) else ""
+    return f"{told(value, digits)}{ends}"
 
 
 def interval(row: Mapping[str, Any], digits: int = 4) -> str:

@@ -38,6 +38,7 @@ def read_tables(run: Run) -> Tables:
             lake.predictions, config.features.key, has_issues=bool((metrics["n_rows"] > metrics["n_scored"]).any())
         ),
         comparison=_comparison(lake.compare, job),
+        drift_alert=config.diagnostics.drift_alert,
         reference=(reference.start, reference.end) if isinstance(reference, ReferenceWindow) else None,
         places=redacted_data(
             {
@@ -111,7 +112,9 @@ def _comparison(table: Table, job: str) -> pd.DataFrame | None:
     rows = _read(table, job)
     if rows is None:
         return None
-    frame = _to_pandas(rows.where(F.col("grain") != "window").select("grain", *COMPARED))
+    if "is_current" not in rows.columns:  # by an earlier release; the next comparison writes it
+        return None
+    frame = _to_pandas(rows.where("grain != 'window' AND is_current").select("grain", *COMPARED))
     return frame if len(frame) else None
 
 

@@ -15,7 +15,7 @@ from brierlake.registry import Resolution, connect, resolve_model
 from brierlake.run.context import Run, start_run
 from brierlake.run.ledger import record_failure
 from brierlake.run.recipe import compute_recipe, former_recipes
-from brierlake.run.trained import gather_trained
+from brierlake.run.training_ends import gather_trained
 from brierlake.scoring.planning import Plan, compared
 from brierlake.scoring.recovery import pay_debts, recover
 from brierlake.scoring.score_run import ScoreResult, record_scored, record_unfinished, result_of, score_into

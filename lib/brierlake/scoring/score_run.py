@@ -21,7 +21,7 @@ from brierlake.model import is_vague
 from brierlake.run.context import Run, make_table
 from brierlake.run.ledger import append_records, record_failure, record_run
 from brierlake.run.progress import watched
-from brierlake.run.trained import gather_trained
+from brierlake.run.training_ends import gather_trained
 from brierlake.schemas import CANDIDATES
 from brierlake.scoring.audit import StagedRows, audit, clear_published, find_staged
 from brierlake.scoring.checks import check_labels

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from brierlake.page.words import DASH, count, interval, number, plus_minus, share
+from brierlake.page.words import DASH, between, count, interval, number, share
 from brierlake.summaries import CandidatesSummary, RunsSummary, ShowSummary
 
 _MARKS = {"good": ("✓", "green"), "watch": ("!", "yellow"), "bad": ("✗", "red"), "unknown": ("?", "dim")}
@@ -79,7 +79,7 @@ def print_window(listing: ShowSummary, console: Console) -> None:
     facts.add_row("labels", f"{count(row['n_labelled'])} known ({share(row['coverage'])})")
     facts.add_row("Brier", f"{number(row['brier'], 4)}, {interval(row)}; expected {number(row['expected_brier'], 4)}")
     facts.add_row("base rate", f"{number(row['base_rate'])}; mean probability {number(row['mean_probability'])}")
-    facts.add_row("skill", plus_minus(row["skill"], row["skill_se"]))
+    facts.add_row("skill", between(row["skill"], row.get("skill_low"), row.get("skill_high")))
     facts.add_row("drift", f"Jensen-Shannon {number(row['drift_js'])}, PSI {number(row['drift_psi'])}")
     console.print(facts)
     if listing.months:

@@ -1,5 +1,6 @@
 """The summary as a person at a terminal wants it."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from io import StringIO
 
@@ -8,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from brierlake.brier import is_meaningful
-from brierlake.brier.evidence import describe_evidence
+from brierlake.brier.evidence import E_VERDICT, describe_evidence
 from brierlake.summaries import (
     BreachPart,
     CandidatesSummary,
@@ -244,9 +245,22 @@ def _label_facts(diagnostics: DiagnosticsPart) -> Iterable[Fact]:
     yield "labels", f"known for {coverage}; {again}"
     yield from _odd_labels(diagnostics.labels)
     flagged = diagnostics.flagged
+    yield from (("warning", text) for text in diagnostics.warnings)
+    yield from _evidence_facts(total)
     yield from (("flagged", f"{each.window_start or 'no time'}: {each.reason}") for each in flagged[:2])
     if len(flagged) > 2:
         yield "", f"and {len(flagged) - 2:,} more windows"
+
+
+def _evidence_facts(total: MetricsPart) -> Iterable[Fact]:
+    """What all windows together say of the calibration."""
+    if total.evidence_status != "ok":
+        return
+    found = describe_evidence(total.log_e_value, total.n_windows)
+    is_off = (total.log_e_value or 0.0) >= math.log(E_VERDICT)
+    yield "calibration", f"{'miscalibrated' if is_off else 'no miscalibration found'} ({found})"
+    if total.changed_since:
+        yield "", f"it has changed, probably since {total.changed_since}"
 
 
 def _odd_labels(labels: LabelsPart | None) -> Iterable[Fact]:
