@@ -224,7 +224,7 @@ class GateConfig(Section):
     """A bound on a metric. Outside it, the run ends with exit code 5."""
 
     metric: Name
-    """Column of brier_metrics."""
+    """Column of brier_metrics; evidence is log_e_value (3.0: evidence of 20 : 1 against calibration)."""
     judge: Literal["sure", "value"] = "sure"
     """sure: a breach is where the whole interval lies outside (of ece, mce, reliability and drift: what is left above
     chance); value: where the bare number does."""
@@ -246,13 +246,20 @@ class GateConfig(Section):
     @model_validator(mode="after")
     def _bounded(self) -> Self:
         numbers = [each.name for each in METRIC_FIELDS if each.dataType.typeName() in ("double", "long")]
-        if self.metric not in numbers:
-            raise ValueError(f"`metric` is none of {', '.join(numbers)}")
+        if self.column not in numbers:
+            raise ValueError(f"`metric` is none of evidence, {', '.join(numbers)}")
+        if self.column in _OF_ALL_WINDOWS and self.grain != "all":
+            raise ValueError(f"{self.metric} is of all windows together: set grain: all")
         if self.min is None and self.max is None:
             raise ValueError("give `min` or `max`")
         if self.breaches > self.of:
             raise ValueError("`breaches` can't be more than `of`")
         return self
+
+    @property
+    def column(self) -> str:
+        """Column of brier_metrics that the metric is."""
+        return "log_e_value" if self.metric == "evidence" else self.metric
 
     @property
     def needs_labels(self) -> bool:
@@ -270,6 +277,7 @@ class GateConfig(Section):
         return f"{self.metric} {' and '.join(bounds)} ({where}{', value' if self.judge == 'value' else ''})"
 
 
+_OF_ALL_WINDOWS = ("log_e_value", "sequence_low", "sequence_high", "change_statistic")
 LABEL_FREE = (
     *("n_rows", "n_scored", "mean_probability", "expected_brier", "expected_brier_sd"),
     *("drift_psi", "drift_js", "drift_psi_low", "drift_js_low"),

@@ -96,6 +96,7 @@ class Metrics(BaseModel):
     )
     sequence_high: float | None = Field(default=None, description="its upper end")
     n_windows: int | None = Field(default=None, description="windows that the evidence is from, merged ones as one")
+    n_in_sample: int | None = Field(default=None, description="windows left out of it: from before the training's end")
     block: int | None = Field(default=None, description="windows that are merged, for they hang together; 1: none")
     evidence_status: str | None = Field(
         default=None,

@@ -273,6 +273,7 @@ COMPARE_FIELDS = [
     column("sequence_low", _DOUBLE, "lower end of the confidence sequence of a window's difference: for every look"),
     column("sequence_high", _DOUBLE, "its upper end; null: infinite, or grain month"),
     column("n_windows", _LONG, "windows that the evidence is from, merged ones as one"),
+    column("n_in_sample", _LONG, "windows left out, from before the end of either's training; grain all"),
     column("block", _LONG, "windows that are merged, for they hang together; 1: none"),
     column(
         "evidence_status",

@@ -119,6 +119,8 @@ class ComparisonPart(Part):
     sequence_low: float | None
     sequence_high: float | None
     n_windows: int | None
+    n_in_sample: int | None
+    """Windows left out, from before the end of either's training."""
     block: int | None
     evidence_status: str | None
     verdict: Outcome

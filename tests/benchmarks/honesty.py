@@ -207,7 +207,7 @@ def first_alarms(world: World, draw: np.random.Generator, *, step: int = 1) -> t
     return calibration, change
 
 
-def _truth(world: World) -> dict[str, float]:
+def truth_of(world: World) -> dict[str, float]:
     """Brier score, and its gap, over all days."""
     days = replace(world, rows=lambda _, nights: np.full(nights, 2000), memory=0.0).live(np.random.default_rng(1), 1500)
     brier = np.mean([np.mean(day.chance * (1 - day.said) ** 2 + (1 - day.chance) * day.said**2) for day in days])
@@ -319,7 +319,7 @@ def alarms(trial: Trial) -> Iterator[Line]:
 
 def intervals(trial: Trial) -> Iterator[Line]:
     for world in (*CALIBRATED[:6], World("slope 1/3", slope=1 / 3, shock=0.3)):
-        truth = _truth(world)
+        truth = truth_of(world)
         hits: dict[str, list[bool]] = {}
         for draw in trial.draws(f"c {world.name}"):
             for name, each in coverage(world, draw, truth=truth).items():
@@ -333,7 +333,7 @@ def single_windows(trial: Trial) -> Iterator[Line]:
     few = max(trial.worlds // 20, 5)
     for world in CALIBRATED[:6]:
         flagged, sure, bare = [], [], []
-        bound = _truth(world)["brier"] + 0.001
+        bound = truth_of(world)["brier"] + 0.001
         for draw in trial.draws(f"f {world.name}", few):
             rows = window_rows(world.live(draw))
             flagged.append(len(find_outliers(rows, drift_alert=SETTINGS.drift_alert)))

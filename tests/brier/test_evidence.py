@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from brierlake.brier import change_statistic, detect_change, e_process
+from brierlake.brier import change_statistic, detect_change, e_process, weigh_windows
 
 WORKED = np.array([0.03, 0.01, -0.02, 0.04, 0, 0.02, 0.015, -0.01, 0.03, 0.025, 0.01, 0.02])
 MEAN = 0.0141666667
@@ -120,3 +120,51 @@ def test_a_real_difference_is_found() -> None:
         for _ in range(300)
     ]
     assert 15 <= np.median(nights) <= 27
+
+
+def test_windows_with_few_expected_events_are_merged() -> None:
+    rng = np.random.default_rng(1)
+    r = rng.normal(0, 0.1, 60)
+    found = weigh_windows(r * 100, np.full(60, 100), np.full(60, 4.0))
+    assert (found.status, found.block) == ("ok", 1)
+    assert found.lasts.tolist() == list(range(2, 60, 3))
+    assert found.firsts.tolist() == list(range(0, 60, 3))
+    assert found.means[:, 0] == pytest.approx(r.reshape(20, 3).mean(axis=1))
+    assert found.log_e_value == pytest.approx(e_process(found.means[:, 0]).log_e_value[-1])
+    mirrored = weigh_windows(r * 100, np.full(60, 100), np.full(60, 96.0))
+    assert mirrored.lasts.tolist() == found.lasts.tolist(), "the rarer outcome counts"
+
+
+def test_windows_that_hang_together_are_merged_until_they_no_longer_do() -> None:
+    rng = np.random.default_rng(2)
+    noise = rng.normal(size=300)
+    for night in range(1, 300):
+        noise[night] = 0.6 * noise[night - 1] + 0.8 * noise[night]
+    found = weigh_windows(noise * 50, np.full(300, 50), np.full(300, 20.0))
+    assert found.block > 2
+    alone = weigh_windows(rng.normal(size=300) * 50, np.full(300, 50), np.full(300, 20.0))
+    assert alone.block == 1
+
+
+def test_a_change_of_level_is_not_taken_for_windows_that_hang_together() -> None:
+    level = np.repeat([0.0, 1.0], 100) + np.random.default_rng(3).normal(size=200)
+    assert weigh_windows(level * 50, np.full(200, 50), np.full(200, 20.0)).block <= 2
+
+
+@pytest.mark.parametrize(
+    ("means", "status"),
+    [([], "no_windows"), ([0.1] * 4, "few_windows"), ([0.1] * 30, "constant"), ([0.1, 0.2, 0.1, 0.15, 0.12], "ok")],
+)
+def test_why_there_is_no_evidence(means: list[float], status: str) -> None:
+    n = np.full(len(means), 100.0)
+    found = weigh_windows(np.array(means) * n, n, n / 2)
+    assert found.status == status
+    assert (found.log_e_value == 0.0) == (status != "ok")
+
+
+def test_the_evidence_of_two_means_is_the_mean_of_theirs() -> None:
+    rng = np.random.default_rng(9)
+    x = rng.normal(0.1, 0.2, (40, 2))
+    found = weigh_windows(x * 100, np.full(40, 100), np.full(40, 30.0))
+    each = [e_process(x[:, k]).log_e_value[-1] for k in (0, 1)]
+    assert np.exp(found.log_e_value) == pytest.approx(np.exp(each).mean())

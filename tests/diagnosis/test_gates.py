@@ -48,6 +48,32 @@ def test_only_numbers_that_mean_something_are_judged(
     assert len(breached(GateConfig(**gate), [row(DAYS[0], **values)])) == expected
 
 
+@pytest.mark.parametrize(
+    ("gate", "values", "expected"),
+    [
+        ({"metric": "brier", "max": 0.2}, {"brier": 0.21, "brier_se": 0.01}, 0),
+        ({"metric": "brier", "max": 0.2, "judge": "value"}, {"brier": 0.21, "brier_se": 0.01}, 1),
+        ({"metric": "brier", "max": 0.2}, {"brier": 0.24, "brier_se": 0.01}, 1),
+        ({"metric": "brier", "max": 0.2}, {"brier": 0.24, "brier_se": 0.01, "brier_between_sd": 0.02}, 0),
+        ({"metric": "skill", "min": 0}, {"skill": -0.1, "skill_se": 0.06}, 0),
+        ({"metric": "skill", "min": 0}, {"skill": -0.1, "skill_se": 0.03}, 1),
+        ({"metric": "ece", "max": 0.05}, {"ece": 0.09, "ece_low": 0.04}, 0),
+        ({"metric": "ece", "max": 0.05}, {"ece": 0.09, "ece_low": 0.06}, 1),
+        ({"metric": "drift_psi", "max": 0.2}, {"drift_psi": 0.4, "drift_psi_low": 0.1}, 0),
+        ({"metric": "calibration_slope", "min": 0.7}, {"calibration_slope": 0.6, "calibration_slope_se": 0.1}, 0),
+        ({"metric": "calibration_slope", "min": 0.7}, {"calibration_slope": 0.4, "calibration_slope_se": 0.1}, 1),
+        ({"metric": "n_impossible", "max": 0}, {"n_impossible": 1}, 1),
+        ({"metric": "evidence", "max": 3, "grain": "all"}, {"log_e_value": 3.1}, 1),
+        ({"metric": "change_statistic", "max": 1000, "grain": "all"}, {"change_statistic": 900.0}, 0),
+    ],
+)
+def test_a_breach_is_what_lies_outside_for_sure(gate: dict[str, Any], values: dict[str, Any], expected: int) -> None:
+    made = GateConfig(**gate)
+    day = None if made.grain == "all" else DAYS[0]
+    calibration = {"calibration_status": "ok"}
+    assert len(breached(made, [row(day, grain=made.grain, **values, **calibration)])) == expected
+
+
 def test_so_many_of_the_last_windows_and_only_those_that_the_run_touched() -> None:
     gate = GateConfig(metric="brier", max=0.2, breaches=2, of=3)
     rows = [row(day, brier=value) for day, value in zip(DAYS, (0.3, 0.1, 0.3, 0.1), strict=True)]
@@ -72,6 +98,7 @@ def test_months_the_total_and_slices_are_judged_by_their_own_rows() -> None:
     [
         ({"metric": "briar", "max": 1}, "`metric` is none of"),
         ({"metric": "brier"}, "give `min` or `max`"),
+        ({"metric": "evidence", "max": 3}, "set grain: all"),
         ({"metric": "brier", "max": 1, "breaches": 3, "of": 2}, "can't be more than"),
     ],
 )

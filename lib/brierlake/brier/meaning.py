@@ -85,6 +85,8 @@ _ENDS: Final = {
 _BETWEEN: Final = {"brier": "brier_between_sd", "skill": "brier_between_sd", "gap": "gap_between_sd"}
 _SURE: Final = 2.326
 """Standard errors beyond which 1 % lies, on one side."""
+_SURE_BETWEEN: Final = 3.2
+"""The same for what windows differ by, which is estimated from 28 windows or fewer, and skewed."""
 
 
 def find_sure_ends(row: Mapping[str, Any], metric: str) -> tuple[float | None, float | None]:
@@ -99,5 +101,5 @@ def find_sure_ends(row: Mapping[str, Any], metric: str) -> tuple[float | None, f
     between = row.get(_BETWEEN.get(metric, "")) or 0.0
     if metric == "skill":
         between /= row.get("reference_brier") or 1.0
-    reach = _SURE * math.hypot(error, between)
+    reach = math.hypot(_SURE * error, _SURE_BETWEEN * between)
     return value - reach, value + reach

@@ -3,8 +3,8 @@
 import math
 
 import numpy as np
-from scipy.special import ndtri
-from scipy.stats import chi2
+from scipy.special import gammaincinv
+from scipy.stats import binom, chi2
 
 from brierlake.brier.decomposition import Bins
 from brierlake.brier.grid import FloatArray
@@ -18,21 +18,32 @@ def _sd_if_calibrated(bins: Bins, inflation: float) -> FloatArray:
 
 
 def ece_low(bins: Bins, ece: float | None, *, level: float, inflation: float = 1.0) -> float | None:
-    """Return the ECE less what a calibrated model would show of it: its mean, and a one-sided margin; 0 or more."""
+    """Return the ECE less the quantile that a calibrated model reaches; 0 or more.
+
+    If calibrated it is a weighted sum of half-normals; its quantile is that of a gamma with the same two moments.
+    """
     if ece is None:
         return None
     weights, sd = bins.n / bins.n.sum(), _sd_if_calibrated(bins, inflation)
     mean = math.sqrt(2 / math.pi) * float(weights @ sd)
-    spread = math.sqrt((1 - 2 / math.pi) * float(weights**2 @ sd**2))
-    return max(0.0, ece - mean - _normal(level) * spread)
+    variance = (1 - 2 / math.pi) * float(weights**2 @ sd**2)
+    if variance <= 0:
+        return ece
+    return max(0.0, ece - variance / mean * float(gammaincinv(mean**2 / variance, (1 + level) / 2)))
 
 
 def mce_low(bins: Bins, *, level: float, inflation: float = 1.0) -> float | None:
-    """Return the largest error of a bin less its margin if calibrated, over all bins at once (Sidak); 0 or more."""
+    """Return by how much a bin's event rate lies beyond what its rows could show if calibrated, at most; 0 or more.
+
+    Over all bins at once (Sidak), by the binomial distribution of each; `inflation` is as if there were fewer rows.
+    """
     if not len(bins.n):
         return None
-    margin = _normal(2 * ((1 + level) / 2) ** (1 / len(bins.n)) - 1) * _sd_if_calibrated(bins, inflation)
-    return max(0.0, float(np.max(np.abs(bins.mean_probability - bins.event_rate) - margin)))
+    beyond = (1 - ((1 + level) / 2) ** (1 / len(bins.n))) / 2
+    n, p = np.maximum(np.round(bins.n / inflation), 1), np.clip(bins.mean_probability, 0, 1)
+    lowest, highest = binom.ppf(beyond, n, p) / n, binom.ppf(1 - beyond, n, p) / n
+    excess = np.maximum(lowest - bins.event_rate, bins.event_rate - highest)
+    return max(0.0, float(excess.max()))
 
 
 def reliability_low(bins: Bins, *, level: float, inflation: float = 1.0) -> float | None:
@@ -49,7 +60,3 @@ def reliability_low(bins: Bins, *, level: float, inflation: float = 1.0) -> floa
     if mean <= 0 or spread <= 0:
         return found
     return max(0.0, found - spread / (2 * mean) * float(chi2.ppf((1 + level) / 2, 2 * mean**2 / spread)))
-
-
-def _normal(level: float) -> float:
-    return float(ndtri((1 + level) / 2))

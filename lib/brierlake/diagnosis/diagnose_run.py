@@ -263,11 +263,11 @@ def _find_warnings(total: Figures) -> list[str]:
             f"Rows are taken as independent: there are labels of fewer than {FEWEST_CLUSTERS} days (clusters). Where "
             "rows share their errors, as those of a day do, errors are too small"
         )
-    if total.get("evidence_status") == "in_sample":
+    if left_out := total.get("n_in_sample"):
+        what = "No window counts" if total["evidence_status"] == "in_sample" else f"{left_out:,} windows don't count"
         warnings.append(
-            "No window counts as evidence: as far as is known, all are from before the end of the model's training. "
-            "Log it with log_features(..., trained_until=...), tag the version brierlake.trained_until, or set "
-            "model.trained_until"
+            f"{what} as evidence: as far as is known, they are from before the end of the training. Log it with "
+            "log_features(..., trained_until=...), tag the version brierlake.trained_until, or set model.trained_until"
         )
     return warnings
 

@@ -91,9 +91,9 @@ def _checked_windows(gate: GateConfig, windows: Collection[Window]) -> set[Windo
 
 
 def _is_checked(gate: GateConfig, row: Mapping[str, Any]) -> bool:
-    if row[gate.metric] is None or (row["n_labelled"] or 0) < gate.min_labelled:
+    if row[gate.column] is None or (row["n_labelled"] or 0) < gate.min_labelled:
         return False
-    return is_meaningful(row, gate.metric)
+    return is_meaningful(row, gate.column)
 
 
 @dataclass(frozen=True)
@@ -106,10 +106,10 @@ class Bounds:
 
 
 def _bounds(gate: GateConfig, row: Mapping[str, Any]) -> Bounds:
-    value = float(row[gate.metric])
+    value = float(row[gate.column])
     if gate.judge == "value":
         return Bounds(value, value, value)
-    low, high = find_sure_ends(row, gate.metric)
+    low, high = find_sure_ends(row, gate.column)
     return Bounds(value, value if low is None else low, value if high is None else high)
 
 

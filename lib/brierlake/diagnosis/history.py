@@ -151,7 +151,8 @@ class History:
     def _evidence(self, version: Version) -> Mapping[str, Any]:
         """Evidence against calibration from the windows whose labels are complete and that were not trained on."""
         series = self._series.get(version, {})
-        days = [day for day, sums in series.items() if _is_complete(sums) and self._is_new(version, day)]
+        complete = [day for day, sums in series.items() if _is_complete(sums)]
+        days = [day for day in complete if self._is_new(version, day)]
         rows = np.array([series[day] for day in days]).reshape(len(days), len(_SUMS))
         n, y, r, z = (rows[:, _SUMS.index(name)] for name in ("n", "sum_y", "sum_r", "sum_z"))
         weighed = weigh_windows(np.stack((r, z), axis=1), n, y - r)
@@ -161,13 +162,14 @@ class History:
         statistic = float(np.mean([each.statistic[-1] for each in changes])) if is_ok else 0.0
         first = max(changes, key=lambda each: each.statistic[-1]).first if is_ok and statistic >= ALARM else None
         status = weighed.status
-        if status == "no_windows" and any(map(_is_complete, series.values())):
+        if status == "no_windows" and complete:
             status = "in_sample"
         return {
             "log_e_value": weighed.log_e_value,
             "sequence_low": _finite(gap.low[-1]) if is_ok else None,
             "sequence_high": _finite(gap.high[-1]) if is_ok else None,
             "n_windows": len(weighed.lasts),
+            "n_in_sample": len(complete) - len(days),
             "block": weighed.block,
             "evidence_status": status,
             "change_statistic": statistic,

@@ -64,6 +64,7 @@ def judge_all(rows: Sequence[Figures], *, settings: DiagnosticsConfig, is_by_day
     if status != "ok":
         evidence["evidence_status"] = status
     made = {**_added(chosen), **_estimate(chosen, settings, is_by_day=is_by_day), **evidence, "grain": "all"}
+    made["n_in_sample"] = sum(row["evidence_status"] == "in_sample" for row in rows)
     return {**made, "verdict": _verdict(chosen, evidence)}
 
 

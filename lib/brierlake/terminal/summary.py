@@ -287,7 +287,10 @@ def _challenger_text(challenger: ChallengerPart) -> str:
         return f"{text}: no labels yet"
     scores = f"Brier {_number(total.brier_challenger, 4)} against {_number(total.brier_champion, 4)}"
     found = describe_evidence(total.log_e_value, total.n_windows)
-    return f"{text}: {scores}, {total.difference:+.4f}: {_VERDICTS[total.verdict]} ({found})"
+    left_out = (
+        f"; {total.n_in_sample:,} windows left out, from before the end of a training" if total.n_in_sample else ""
+    )
+    return f"{text}: {scores}, {total.difference:+.4f}: {_VERDICTS[total.verdict]} ({found}{left_out})"
 
 
 def _result_facts(summary: Summary) -> Iterable[Fact]:
