@@ -26,7 +26,7 @@ from brierlake.page.verdicts import Verdict, find_verdict, gap
 from brierlake.page.views import (
     Grid,
     find_contrast,
-    find_departures,
+    find_departure,
     labelled_months,
     month_curves,
     reliability_pair,
@@ -112,7 +112,7 @@ def _content(tables: Tables) -> dict[str, Any]:
         "small": month_curves(tables),
         "sections": SECTIONS,
         "contrast": contrast,
-        "departures": [(each.name, row) for each in (now, earlier) if each for row in find_departures(each)],
+        "departures": [(each.name, row) for each in (now, earlier) if each and (row := find_departure(each))],
         "now": now,
         "earlier": earlier,
         "grids": grids,

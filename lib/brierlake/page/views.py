@@ -168,18 +168,21 @@ def _cell(row: Row | None, *, is_sure: bool) -> Cell | None:
     return Cell(gap(row), gap_se(row), int(row["n_labelled"]), is_small=is_small, is_sure=is_sure)
 
 
-def find_departures(curve: Curve) -> list[Row]:
-    """Return the well-filled bins whose event rate the isotonic line doesn't show: it pools what isn't monotone."""
-    return [row for row in curve.bins if (row.get("n_labelled") or 0) >= _WELL_FILLED and _leaves(row, curve.blocks)]
+def find_departure(curve: Curve) -> Row | None:
+    """Return the well-filled bin whose event rate the isotonic line shows least: it pools what isn't monotone."""
+    known = [(row, _departure(row, curve.blocks)) for row in curve.bins if (row.get("n_labelled") or 0) >= _WELL_FILLED]
+    row, distance = max(known, key=lambda each: each[1], default=(None, 0.0))
+    return row if distance > _LEAVES_BY else None
 
 
-def _leaves(row: Row, blocks: Sequence[Row]) -> bool:
+def _departure(row: Row, blocks: Sequence[Row]) -> float:
+    """Standard errors between a bin's event rate and the line at its mean probability."""
     n, rate, at = row["n_labelled"], row["event_rate"], row["mean_probability_labelled"]
     fitted = [each["event_rate"] for each in blocks if is_known(each["lower"]) and each["lower"] <= at <= each["upper"]]
     if not fitted:
-        return False
+        return 0.0
     error = math.sqrt(max(fitted[0] * (1 - fitted[0]), rate * (1 - rate), 0.25 / n) / n)
-    return bool(abs(rate - fitted[0]) > _LEAVES_BY * error)
+    return float(abs(rate - fitted[0]) / error)
 
 
 def month_end(start: date) -> date:

@@ -254,6 +254,8 @@ def _label_facts(diagnostics: DiagnosticsPart) -> Iterable[Fact]:
 
 def _evidence_facts(total: MetricsPart) -> Iterable[Fact]:
     """What all windows together say of the calibration."""
+    if total.evidence_status == "correlated":
+        yield "calibration", "no evidence yet: windows hang together, and too few blocks of them don't"
     if total.evidence_status != "ok":
         return
     found = describe_evidence(total.log_e_value, total.n_windows)
