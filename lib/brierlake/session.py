@@ -8,7 +8,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -107,6 +107,38 @@ def _session(config: SessionConfig, *, app_name: str, is_debug: bool) -> SparkSe
             if missing:
                 raise SetupError.no_delta_jars(":".join(missing.groups())) from error
             raise
+
+
+_INTERPRETED = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
+"""A run on a few rows spends a third of its time on compiling what Spark generates for each query."""
+
+
+class Pace:
+    """Whether Spark compiles its plans, which pays for many rows, or interprets them, which is sooner done for few."""
+
+    def __init__(self, spark: SparkSession) -> None:
+        self._spark = spark
+        self._before: dict[str, str | None] = {}
+
+    @contextmanager
+    def interpreting(self) -> Iterator[None]:
+        """Interpret until `compile` is called, or this ends; a platform that doesn't allow it goes on as it is."""
+        with suppress(PySparkException, Py4JError):
+            for name, value in _INTERPRETED.items():
+                before = self._spark.conf.get(name, None)
+                self._spark.conf.set(name, value)
+                self._before[name] = before
+        try:
+            yield
+        finally:
+            self.compile()
+
+    def compile(self) -> None:
+        """Go back to what the session does."""
+        while self._before:
+            name, value = self._before.popitem()
+            with suppress(PySparkException, Py4JError):
+                self._spark.conf.unset(name) if value is None else self._spark.conf.set(name, value)
 
 
 def _find_session() -> SparkSession | None:

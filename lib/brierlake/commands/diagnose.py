@@ -35,11 +35,12 @@ def diagnose(
     """
     scope, moment = parse_scope(start, end, features=config.features), parse_moment(as_of) if as_of else None
     run = open_run(config, spark=spark, say=say or Speaker(), is_debug=is_debug)
-    if moment is not None:
-        return summarise_diagnosis(run, answer(run, scope=scope, as_of=moment), None)
-    diagnosis = diagnose_and_record(run, scope=scope, is_forced=is_forced)
-    compared = compare_again(run, scope=scope) if config.challenger else None
-    return with_results(run, summarise_diagnosis(run, diagnosis, compared))
+    with run.pace.interpreting():
+        if moment is not None:
+            return summarise_diagnosis(run, answer(run, scope=scope, as_of=moment), None)
+        diagnosis = diagnose_and_record(run, scope=scope, is_forced=is_forced)
+        compared = compare_again(run, scope=scope) if config.challenger else None
+        return with_results(run, summarise_diagnosis(run, diagnosis, compared))
 
 
 def summarise_diagnosis(run: Run, diagnosis: Diagnosis, challenged: Challenge | None) -> DiagnoseSummary:

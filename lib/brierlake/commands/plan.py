@@ -37,12 +37,13 @@ def plan(
     """
     scope = parse_scope(start, end, features=config.features, is_incremental=is_incremental)
     run = open_run(config, spark=spark, say=say or Speaker(), is_debug=is_debug)
-    planned, prepared = make_plan(run, scope=scope, is_forced=False, is_empty_allowed=is_empty_allowed), None
-    check_labels(run, planned)
-    growths = find_growths(run.lake, planned, job=config.job)
-    if planned.stale:
-        with tempfile.TemporaryDirectory(prefix="brierlake-") as folder:
-            prepared = prepare_model(run, planned, folder=Path(folder))
+    with run.pace.interpreting():
+        planned, prepared = make_plan(run, scope=scope, is_forced=False, is_empty_allowed=is_empty_allowed), None
+        check_labels(run, planned)
+        growths = find_growths(run.lake, planned, job=config.job)
+        if planned.stale:
+            with tempfile.TemporaryDirectory(prefix="brierlake-") as folder:
+                prepared = prepare_model(run, planned, folder=Path(folder))
     return PlanSummary(
         run_id=run.run_id,
         job=config.job,

@@ -34,6 +34,7 @@ def report(
         ConfigError: The file can't be written.
     """
     run = open_run(config, spark=spark, say=say or Speaker(), is_debug=is_debug)
-    page = render_page(read_tables(run), made_at=run.started_at)
+    with run.pace.interpreting():
+        page = render_page(read_tables(run), made_at=run.started_at)
     path = write_page(page, output=Path(output or config.report.path or f"{config.job}-report.html"))
     return ReportSummary(run_id=run.run_id, job=config.job, report=str(path))

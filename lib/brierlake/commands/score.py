@@ -65,9 +65,10 @@ def score(
         if by:
             said(f"{piece} ({count} of {len(pieces)})")
         run = start_run(session, config, say=said)
-        scored = score_windows(run, scope=piece, options=options)
-        challenged = challenge(run, scored.plan) if config.challenger else None
-        summaries.append(with_results(run, _summarise(run, scored, challenged)))
+        with run.pace.interpreting():
+            scored = score_windows(run, scope=piece, options=options)
+            challenged = challenge(run, scored.plan) if config.challenger else None
+            summaries.append(with_results(run, _summarise(run, scored, challenged)))
     return _add_up(summaries, scope=scope) if by else summaries[0]
 
 

@@ -19,7 +19,7 @@ from brierlake.lakehouse.diagnostics import Figures, find_provenances, read_publ
 from brierlake.lakehouse.label_checks import validate_label_types
 from brierlake.lakehouse.labels import LabelCounts, count_labels
 from brierlake.lakehouse.predictions import WindowState, read_window_states
-from brierlake.lakehouse.tables import is_there, read_table
+from brierlake.lakehouse.tables import is_there, pin_table, read_table
 from brierlake.lakehouse.windows import Scope, Window, whole_months
 from brierlake.run.context import Run, Say
 from brierlake.run.ledger import record_failure, record_run
@@ -130,6 +130,7 @@ def _open_published(run: Run) -> Subject:
         raise StorageError.no_table(
             run.lake.predictions.name, setting="lakehouse.tables.predictions; `score` makes it:"
         )
+    run.look_at_size(pin_table(run.lake.predictions, setting="lakehouse.tables.predictions"))
     return open_subject(run, trained=gather_trained(run))
 
 

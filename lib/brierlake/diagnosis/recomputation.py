@@ -51,13 +51,15 @@ def open_subject(run: Run, *, trained: Trained, role: str = CHAMPION, pinned: Pi
         pinned: The features version that was scored: labels beside the features are read from it.
     """
     config, lake = run.config, run.lake
+    labels = pin_labels(lake.labels, config.labels, config.features, pinned=pinned)
+    run.look_at_size(labels.pin if labels else None)
     return Subject(
         lake=lake,
         stamp=run.stamp,
         role=role,
         predictions=lake.predictions if role == CHAMPION else lake.challengers,
         features=config.features,
-        labels=pin_labels(lake.labels, config.labels, config.features, pinned=pinned),
+        labels=labels,
         settings=config.diagnostics,
         trained=trained,
     )

@@ -3,10 +3,14 @@
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from threading import Thread
 from typing import Any
 
-from pyspark.sql import DataFrame
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, Observation
 from pyspark.sql import Window as SqlWindow
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -32,6 +36,7 @@ from brierlake.schemas import TableSpec, predictions_spec
 _COMMIT_FILE = re.compile(r"_delta_log/(\d{20})\.json")
 _EXAMPLES = 3
 _REMOVALS = 5
+_PATIENCE_SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,8 @@ class Commit:
 
     version: int
     rows: int
+    rows_with_issue: int | None = None
+    """As counted while they were written; None: not counted."""
 
 
 def spec_for(features: FeaturesConfig, schema: T.StructType) -> TableSpec:
@@ -165,8 +172,12 @@ def publish_predictions(
         StorageError: The write failed, or there is no commit though rows were `expected`.
     """
     stored, tag = as_stored(rows, read_table(table).schema), json.dumps({"run_id": run_id, **told})
+    counted = Observation()
+    stored = stored.observe(counted, F.count("issue").alias("issues"))
+    is_written = False
     try:
         replace_rows(stored, table, where=filter_condition(windows), tag=tag)
+        is_written = True
     except STORAGE_FAULTS as error:
         if is_conflict(error):
             raise ConflictError.conflict(table.name, 1) from error
@@ -180,7 +191,22 @@ def publish_predictions(
         if expected == 0:
             return Commit(version=read_version(table), rows=0)
         raise StorageError.rows_differ(table.name, expected=expected, written=0)
-    return Commit(version=commit["version"], rows=written_rows(commit))
+    issues = _read_observed(counted).get("issues") if is_written else None
+    return Commit(version=commit["version"], rows=written_rows(commit), rows_with_issue=issues)
+
+
+def _read_observed(counted: Observation) -> Mapping[str, Any]:
+    """What was counted during a write; nothing where a platform doesn't tell, for which `get` would wait for ever."""
+    found: list[Mapping[str, Any]] = []
+
+    def read() -> None:
+        with suppress(PySparkException, Py4JError, AssertionError):
+            found.append(counted.get)
+
+    waiting = Thread(target=read, daemon=True)
+    waiting.start()
+    waiting.join(_PATIENCE_SECONDS)
+    return found[0] if found else {}
 
 
 def written_rows(commit: Mapping[str, Any]) -> int:

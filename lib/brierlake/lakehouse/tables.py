@@ -52,6 +52,7 @@ class Pin:
     table_id: str
     version: int
     partitioned_by: tuple[str, ...] = ()
+    size_bytes: int = 0
 
     @property
     def spark(self) -> SparkSession:
@@ -270,7 +271,8 @@ def pin_table(table: Table, *, setting: str) -> Pin:
         if detail["format"] != "delta":
             raise StorageError.not_delta(table.name, setting=setting)
         version, partitioned_by = read_version(table), tuple(detail["partitionColumns"])
-        return Pin(table=table, table_id=detail["id"], version=version, partitioned_by=partitioned_by)
+        size = int(detail["sizeInBytes"] or 0)
+        return Pin(table=table, table_id=detail["id"], version=version, partitioned_by=partitioned_by, size_bytes=size)
     except STORAGE_FAULTS as error:
         raise StorageError.failed("read", table.name, reason_of(error)) from error
 

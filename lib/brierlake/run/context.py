@@ -2,16 +2,16 @@
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from pyspark.sql import SparkSession
 
 from brierlake.config import Config
 from brierlake.lakehouse.lake import Lake, open_lake
-from brierlake.lakehouse.tables import Table, create_table
+from brierlake.lakehouse.tables import Pin, Table, create_table
 from brierlake.schemas import TableSpec
-from brierlake.session import find_location, start_session, storage_warning
+from brierlake.session import Pace, find_location, start_session, storage_warning
 from brierlake.terminal.speaker import Speaker
 
 Say = Callable[[str], None]
@@ -37,6 +37,12 @@ class Run:
     run_id: str
     started_at: datetime
     say: Say
+    pace: Pace = field(repr=False, compare=False)
+
+    def look_at_size(self, pin: Pin | None) -> None:
+        """Have Spark compile its plans from here on, unless a table that is about to be read is small."""
+        if pin is not None and pin.size_bytes > _FEW_BYTES:
+            self.pace.compile()
 
     @property
     def spark(self) -> SparkSession:
@@ -47,6 +53,8 @@ class Run:
         return Stamp(self.config.job, self.run_id, self.started_at)
 
 
+_FEW_BYTES = 32 * 2**20
+"""Size of a table below which its rows are few, a million or so."""
 _ID_TIME = "%Y%m%dT%H%M%S.%f"
 
 
@@ -73,7 +81,8 @@ def start_run(spark: SparkSession, config: Config, *, say: Say) -> Run:
     now = datetime.now(UTC)
     run_id = f"{run_id_at(now)}-{secrets.token_hex(3)}"
     said = say.of_run(run_id) if isinstance(say, Speaker) else say
-    return Run(config=config, lake=open_lake(spark, config), run_id=run_id, started_at=now, say=said)
+    lake = open_lake(spark, config)
+    return Run(config=config, lake=lake, run_id=run_id, started_at=now, say=said, pace=Pace(spark))
 
 
 def open_run(config: Config, *, spark: SparkSession | None, say: Say, is_debug: bool = False) -> Run:

@@ -83,6 +83,7 @@ def make_plan(run: Run, *, scope: Scope, is_forced: bool, is_empty_allowed: bool
     resolution = resolve_model(connect(config.mlflow), config.model)
     say(f"Chose {resolution.model_name} version {resolution.model_version}; comparing windows")
     pin = pin_table(run.lake.features, setting="features.table")
+    run.look_at_size(pin)
     features = read_features(pin, config.features)
     scope, feed = _settle(scope, features, run.lake.runs, job=config.job, say=say)
     rows_by_window = count_windows(features.of_scope(scope), table=pin.table.name)
