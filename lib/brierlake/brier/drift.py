@@ -31,7 +31,8 @@ def compute_drift(tally: Tally, reference: Tally, *, level: float = 0.95) -> Dri
     """Compare the scores of a tally with the reference's, in bins at the reference's quantiles; None without scores.
 
     If nothing moved, both measures are near chi^2 with k-1 degrees of freedom times (1/n + 1/m), the divergence over
-    8 ln 2 (Lin 1991; Yurdakul 2018), k the bins: a quantile of theirs is taken off, a little above the level's, for small samples have heavier tails.
+    8 ln 2 (Lin 1991; Yurdakul 2018), k the bins: a quantile of theirs is
+    taken off, a little above the level's, for small samples have heavier tails.
     """
     if not tally.scored_count or not reference.scored_count:
         return None

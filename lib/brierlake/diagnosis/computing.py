@@ -2,46 +2,88 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from brierlake.brier import compute_metrics, compute_records, merge_cells, merge_cluster_sums, metrics_schema
-from brierlake.diagnosis.counting import count_rows, in_few_files, persisted, with_months, write_counts
+from brierlake.brier import KeyFacts, compute_metrics, compute_records, merge_cells, merge_cluster_sums, metrics_schema
+from brierlake.diagnosis.counting import (
+    Counts,
+    as_part,
+    computed_once,
+    count_rows,
+    in_few_files,
+    persisted,
+    replaced_part,
+    with_months,
+    write_part,
+)
 from brierlake.diagnosis.grouping import GROUP, as_metric_cells, as_reliability, with_provenance
 from brierlake.diagnosis.history import History
 from brierlake.diagnosis.recomputation import Recomputation
 from brierlake.errors import StorageError
 from brierlake.lakehouse.diagnostics import Figures, part_condition, read_cells, replace_part
-from brierlake.lakehouse.tables import local_frame, read_version
+from brierlake.lakehouse.tables import Table, local_frame, read_version
 from brierlake.lakehouse.windows import filter_condition
 from brierlake.run.context import Say, make_table
-from brierlake.schemas import CLUSTER_FIELDS, METRICS, RELIABILITY
+from brierlake.schemas import CELLS, CLUSTER_FIELDS, CLUSTERS, METRICS, RELIABILITY
+from brierlake.threads import both
 
 FEW_KEYS = 300
 """Keys that the driver computes sooner than Spark has started to."""
 _ATTEMPTS = 4
+_SPECS = {"clusters": CLUSTERS, "cells": CELLS, "reliability": RELIABILITY, "metrics": METRICS}
+"""By their names in the lake."""
 
 
 def write_diagnostics(recomputation: Recomputation, *, say: Say) -> list[Figures]:
     """Replace the diagnostics of the stale windows, their months and the total; return what is published of them.
 
+    Metrics are the mark that a window was diagnosed: they come last.
+
     Raises:
         ContractError: The labels hold an unknown class, or contradict each other; or clusters reach over windows.
         StorageError: A table can't be read or written, or others kept writing the same cells.
     """
-    with count_rows(recomputation) as (cells, cluster_sums):
-        write_counts(recomputation, cells, cluster_sums, say=say)
-        has_few_keys = _has_few_keys(cells.table, recomputation)
-    table = recomputation.subject.lake.cells
-    for _ in range(_ATTEMPTS):
-        version = read_version(table)
-        published = _write_metrics(recomputation, cells_version=version, has_few_keys=has_few_keys, say=say)
-        # a run that commits cells later may have been here before us: the total must be of the last ones
-        if read_version(table) == version:
-            return published
-    raise StorageError.conflict(table.name, _ATTEMPTS)
+    lake = recomputation.subject.lake
+    for each, spec in _SPECS.items():
+        make_table(getattr(lake, each), spec, say=say)
+    with count_rows(recomputation) as (counted, counted_sums):
+        for _ in range(_ATTEMPTS):
+            # who committed cells meanwhile may have added up months and total without ours, or we without theirs
+            version = read_version(lake.cells)
+            published = _write(recomputation, counted, counted_sums, cells_version=version + 1)
+            if read_version(lake.cells) == version + 1:
+                return published
+    raise StorageError.conflict(lake.cells.name, _ATTEMPTS)
+
+
+def _write(recomputation: Recomputation, counted: Counts, counted_sums: Counts, *, cells_version: int) -> list[Figures]:
+    lake, is_few = recomputation.subject.lake, counted.is_small
+    cells_part = as_part(recomputation, counted, lake.cells, merge=merge_cells)
+    sums_part = as_part(recomputation, counted_sums, lake.clusters, merge=merge_cluster_sums)
+    has_few_keys = _has_few_keys(counted.table, recomputation)
+    with computed_once(cells_part, is_few=is_few) as cells, computed_once(sums_part, is_few=is_few) as sums:
+        whole = _after(recomputation, lake.cells, cells), _after(recomputation, lake.clusters, sums)
+        with _metrics(recomputation, *whole, has_few_keys=has_few_keys) as metrics:
+            rows = metrics.withColumn("cells_version", F.lit(cells_version))
+
+            def add_up() -> None:  # sums go first: who finds our cells finds them too
+                write_part(recomputation, sums, lake.clusters, CLUSTERS)
+                write_part(recomputation, cells, lake.cells, CELLS)
+
+            both(add_up, lambda: _replace(recomputation, rows, "reliability", is_small=has_few_keys))
+            _replace(recomputation, rows, "metrics", is_small=has_few_keys)
+            return _collect_published(metrics)
+
+
+def _after(recomputation: Recomputation, table: Table, part: Counts) -> DataFrame:
+    """What a table that adds up will hold of this job and role once the part is written."""
+    own = read_cells(table, job=recomputation.subject.stamp.job, role=recomputation.subject.role)
+    left = own.where(f"NOT coalesce({replaced_part(recomputation)}, false)").select(*part.frame.columns)
+    return left.unionByName(part.frame)
 
 
 def compute_answer(recomputation: Recomputation) -> list[Figures]:
@@ -73,30 +115,20 @@ def _has_few_keys(cells: pa.Table | None, recomputation: Recomputation) -> bool:
     return 2 * (windows + (months + 1) * slices) <= FEW_KEYS
 
 
-def _write_metrics(recomputation: Recomputation, *, cells_version: int, has_few_keys: bool, say: Say) -> list[Figures]:
-    """Replace the metrics of the stale windows, their months and the total, and of what is compared with them."""
-    subject = recomputation.subject
-    lake, job, role = subject.lake, subject.stamp.job, subject.role
+def _replace(recomputation: Recomputation, metrics: DataFrame, name: str, *, is_small: bool) -> None:
+    """Replace the metrics, or the reliability, of what was recomputed and of what is compared with it."""
+    subject, spec = recomputation.subject, _SPECS[name]
     where = part_condition(
-        job=job,
-        role=role,
+        job=subject.stamp.job,
+        role=subject.role,
         windows=list(recomputation.computed("window")),
         months=list(recomputation.computed("month")),
         has_total=True,
     )
-    cells = read_cells(lake.cells, job=job, role=role)
-    sums = read_cells(lake.clusters, job=job, role=role)
-    with _metrics(recomputation, cells, sums, has_few_keys=has_few_keys) as metrics:
-        rows = metrics.withColumn("cells_version", F.lit(cells_version))
-        for table, spec, part in (
-            (lake.reliability, RELIABILITY, rows.transform(as_reliability)),
-            (lake.metrics, METRICS, rows),
-        ):
-            make_table(table, spec, say=say)
-            shaped = part.transform(with_provenance, recomputation=recomputation, spec=spec)
-            few = in_few_files(shaped, recomputation, is_small=has_few_keys)
-            replace_part(few, table, where=where, tag=subject.stamp.run_id)
-        return _collect_published(metrics)
+    part = metrics.transform(as_reliability) if name == "reliability" else metrics
+    shaped = part.transform(with_provenance, recomputation=recomputation, spec=spec)
+    few = in_few_files(shaped, recomputation, is_small=is_small)
+    replace_part(few, getattr(subject.lake, name), where=where, tag=subject.stamp.run_id)
 
 
 def _collect_published(metrics: DataFrame) -> list[Figures]:
@@ -113,16 +145,17 @@ def _metrics(
     keyed = cells.transform(as_metric_cells, recomputation=recomputation)
     subject, windows, months = recomputation.subject, *map(recomputation.computed, ("window", "month"))
     own = sums.where(f"slice_key IS NULL OR grain = 'month' OR {filter_condition(recomputation.around)}")
-    history = History(
-        own.select(*GROUP, *CLUSTER_FIELDS.names).toArrow(),
-        settings=subject.settings,
-        features=subject.features,
-        trained=subject.trained,
-    )
-    facts = history.facts(windows=windows, months=months)
+    own = own.select(*GROUP, *CLUSTER_FIELDS.names)
+
+    def facts_of(sums: pa.Table) -> dict[tuple[Any, ...], KeyFacts]:
+        history = History(sums, settings=subject.settings, features=subject.features, trained=subject.trained)
+        return history.facts(windows=windows, months=months)
+
     if has_few_keys:
-        records = compute_records(keyed.toArrow(), by=GROUP, level=level, facts=facts)
+        gathered, counted = both(keyed.toArrow, own.toArrow)
+        records = compute_records(gathered, by=GROUP, level=level, facts=facts_of(counted))
         yield local_frame(spark, records, metrics_schema(keyed.schema, by=GROUP))
         return
+    facts = facts_of(own.toArrow())
     with persisted(compute_metrics(keyed, by=GROUP, level=level, facts=facts)) as metrics:
         yield metrics

@@ -9,7 +9,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from brierlake.brier import compute_cells, compute_cluster_sums, merge_cells, merge_cluster_sums
+from brierlake.brier import compute_cells, compute_cluster_sums
 from brierlake.config import AUTO, FeaturesConfig
 from brierlake.diagnosis.grouping import CLUSTER, GROUP, as_months, with_groups, with_provenance
 from brierlake.diagnosis.recomputation import Recomputation
@@ -21,8 +21,7 @@ from brierlake.lakehouse.labels import OUTCOME, as_keys, read_outcomes, with_out
 from brierlake.lakehouse.tables import Table, read_table
 from brierlake.lakehouse.windows import WINDOW, filter_condition, window_start
 from brierlake.names import column_of, internal
-from brierlake.run.context import Say, make_table
-from brierlake.schemas import CELLS, CLUSTERS, TableSpec
+from brierlake.schemas import TableSpec
 
 FEW_ROWS = 300_000
 """Rows, counted once for each group, or cells, that the driver may gather."""
@@ -89,38 +88,38 @@ def with_months(counts: DataFrame, by_window: DataFrame, *, recomputation: Recom
     return counts.unionByName(merge(by_window.transform(as_months, window=window), by=GROUP))
 
 
-def write_counts(recomputation: Recomputation, cells: Counts, cluster_sums: Counts, *, say: Say) -> None:
-    """Replace what the tables that add up hold of the stale windows, and of their months.
-
-    Raises:
-        StorageError: A table can't be read or written.
-    """
-    lake = recomputation.subject.lake
-    _write_part(recomputation, cluster_sums, lake.clusters, CLUSTERS, merge=merge_cluster_sums, say=say)
-    _write_part(recomputation, cells, lake.cells, CELLS, merge=merge_cells, say=say)
-
-
-def _write_part(
-    recomputation: Recomputation, counts: Counts, table: Table, spec: TableSpec, *, merge: Merge, say: Say
-) -> None:
-    make_table(table, spec, say=say)
+def as_part(recomputation: Recomputation, counts: Counts, table: Table, *, merge: Merge) -> DataFrame:
+    """What a table that adds up is to hold of the stale windows, and of their months with the windows that stay."""
     subject = recomputation.subject
     by_window = counts.frame.where("grain = 'window'")
     if recomputation.kept:
         kept = read_cells(table, job=subject.stamp.job, role=subject.role)
         kept = kept.where(f"grain = 'window' AND {filter_condition(recomputation.kept)}")
         by_window = by_window.unionByName(kept.select(*by_window.columns))
-    rows = with_months(counts.frame, by_window, recomputation=recomputation, merge=merge)
-    where = part_condition(
-        job=subject.stamp.job,
-        role=subject.role,
+    return with_months(counts.frame, by_window, recomputation=recomputation, merge=merge)
+
+
+def replaced_part(recomputation: Recomputation) -> str:
+    """SQL condition for what a part replaces in a table that adds up."""
+    stamp = recomputation.subject.stamp
+    return part_condition(
+        job=stamp.job,
+        role=recomputation.subject.role,
         windows=recomputation.stale,
         months=recomputation.months,
         has_total=False,
     )
-    shaped = rows.transform(with_provenance, recomputation=recomputation, spec=spec)
-    few = in_few_files(shaped, recomputation, is_small=counts.is_small)
-    replace_part(few, table, where=where, tag=subject.stamp.run_id)
+
+
+def write_part(recomputation: Recomputation, part: Counts, table: Table, spec: TableSpec) -> None:
+    """Replace what a table that adds up holds of the stale windows, and of their months.
+
+    Raises:
+        StorageError: The table can't be written.
+    """
+    shaped = part.frame.transform(with_provenance, recomputation=recomputation, spec=spec)
+    few = in_few_files(shaped, recomputation, is_small=part.is_small)
+    replace_part(few, table, where=replaced_part(recomputation), tag=recomputation.subject.stamp.run_id)
 
 
 def in_few_files(rows: DataFrame, recomputation: Recomputation, *, is_small: bool) -> DataFrame:

@@ -15,6 +15,7 @@ from brierlake.names import column_of
 from brierlake.page import COMPARED, Tables
 from brierlake.redaction import redacted_data
 from brierlake.run.context import Run
+from brierlake.threads import both
 
 _WINDOWS, _MONTHS, _SLICE_MONTHS, _RUNS = 400, 36, 12, 200
 _ISSUES = 20
@@ -25,15 +26,24 @@ def read_tables(run: Run) -> Tables:
     config, lake, job = run.config, run.lake, run.config.job
     if not is_there(lake.metrics):
         raise StorageError.no_table(lake.metrics.name, setting="lakehouse.tables.metrics; `score` makes it:")
-    metrics = _metrics(_of_job(lake.metrics, job).where(F.col("role") == CHAMPION))
+    (metrics, reliability), (candidates, runs) = both(
+        lambda: (
+            _metrics(_of_job(lake.metrics, job).where(F.col("role") == CHAMPION)),
+            _reliability(lake.reliability, job),
+        ),
+        lambda: (
+            _told(_last_candidates(lake.candidates, job)),
+            _told(_newest(_read(lake.runs, job), by="run_id", most=_RUNS)),
+        ),
+    )
     reference = config.diagnostics.reference
     return Tables(
         job=job,
         grain=config.features.window,
         metrics=metrics,
-        reliability=_reliability(lake.reliability, job),
-        candidates=_told(_last_candidates(lake.candidates, job)),
-        runs=_told(_newest(_read(lake.runs, job), by="run_id", most=_RUNS)),
+        reliability=reliability,
+        candidates=candidates,
+        runs=runs,
         issues=_issues(
             lake.predictions, config.features.key, has_issues=bool((metrics["n_rows"] > metrics["n_scored"]).any())
         ),

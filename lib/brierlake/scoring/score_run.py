@@ -31,6 +31,7 @@ from brierlake.scoring.prepare import PreparedModel, prepare_model
 from brierlake.scoring.publish import Publication, publish, validate_issues
 from brierlake.scoring.recovery import pay_debts, recover
 from brierlake.summaries import ScoreStatus
+from brierlake.threads import both
 
 
 @dataclass(frozen=True)
@@ -113,12 +114,18 @@ def _finish(run: Run, scored: ScoreResult, *, scope: Scope) -> ScoreResult:
     # labels of other windows may have landed: an incremental run looks at them all
     whole = Scope() if scope.is_incremental else scope
     subject = open_subject(run, pinned=scored.plan.pin, trained=gather_trained(run, [scored.plan.resolution]))
-    diagnosis = diagnose_windows(subject, scope=whole, states=known, say=run.say)
+
+    def record_choice() -> None:
+        if scored.commit is not None:
+            _record_candidates(run, scored.plan)
+
+    diagnosis, _ = both(lambda: diagnose_windows(subject, scope=whole, states=known, say=run.say), record_choice)
     scored = _with_breaches(run, replace(scored, diagnosis=diagnosis))
     if scored.status == "unchanged" and diagnosis.windows:
         scored = replace(scored, status="diagnosed")
     if scored.status != "unchanged":
-        _record_candidates(run, scored.plan)
+        if scored.commit is None:
+            _record_candidates(run, scored.plan)
         record_scored(run, scored, action="score", table=run.lake.predictions)
     return scored
 
