@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 from brierlake.config import SessionConfig
 from brierlake.errors import SetupError
 from brierlake.installed import delta_package, validate_java, validate_spark
-from brierlake.session import start_session, storage_warning, validate_remote
+from brierlake.session import Pace, start_session, storage_warning, validate_remote
 
 
 def fake_java(folder: Path, version: str) -> None:
@@ -154,3 +154,28 @@ def test_a_python_without_pyspark_gets_one_sentence(tmp_path: Path) -> None:
     assert done.stderr.startswith("Error: Brierlake needs PySpark 4.0 or newer, and there is none")
     assert "pip install 'brierlake[local]'" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_small_run_interprets_its_plans_and_leaves_the_session_as_it_was(spark: SparkSession) -> None:
+    names = ("spark.sql.codegen.wholeStage", "spark.sql.codegen.factoryMode")
+
+    def held() -> list[str | None]:
+        return [spark.conf.get(name, None) for name in names]
+
+    before, pace = held(), Pace(spark)
+    try:
+        spark.conf.set(names[0], "true")
+        spark.conf.unset(names[1])
+        mine = held()
+        with pace.interpreting():
+            assert held() == ["false", "NO_CODEGEN"]
+        assert held() == mine
+        with pytest.raises(LookupError), pace.interpreting():
+            raise LookupError
+        assert held() == mine
+        with pace.interpreting():
+            pace.compile()
+            assert held() == mine
+    finally:
+        for name, value in zip(names, before, strict=True):
+            spark.conf.set(name, value) if value else spark.conf.unset(name)

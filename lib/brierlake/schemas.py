@@ -353,6 +353,7 @@ RUNS = TableSpec(
             column("gates", _STRING, "JSON: the gates and what they said"),
             column("config", _STRING, "JSON: the config without secrets"),
             column("libraries", T.MapType(_STRING, _STRING), "versions of the libraries that decide"),
+            column("seconds", T.MapType(_STRING, _DOUBLE), "where the time went, by step, up to this record"),
             column("error", _STRING, "what the user was told"),
             column("exit_code", _INT, "of the command", nullable=False),
         ]

@@ -14,6 +14,8 @@ PLANS = {
     "small": [
         ["scoring", "--rows", "200000", "--rounds", "3"],
         ["whole_job", "--rows", "200000", "--models", "lr"],
+        ["small_run"],
+        ["honesty", "--worlds", "20", "--step", "10"],
         ["history", "--days", "3,30"],
         ["diagnostics", "--size", "small", "--rounds", "3"],
         ["growth", "--rows", "100000", "--features", "5,20", "--keys", "11,110", "--versions", "3,10"],
@@ -22,6 +24,8 @@ PLANS = {
     "4m": [
         ["scoring", "--rows", "4000000", "--more"],
         ["whole_job", "--rows", "4000000,16000000"],
+        ["small_run", "--cold"],
+        ["honesty"],
         ["history"],
         ["diagnostics", "--size", "small"],
         [

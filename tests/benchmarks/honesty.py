@@ -55,6 +55,7 @@ class World:
     """The model says 0 or 1."""
     drift: float = 0.0
     """Added to the logits from night 61 on."""
+    is_large: bool = False
 
     @cached_property
     def marginal(self) -> Array:
@@ -113,7 +114,12 @@ CALIBRATED = (
     World("2000 a weekday, 40 a weekend day", rows=_week, shock=0.3),
     World("lognormal sizes", rows=_lognormal, shock=0.3),
     World("base rate .1 %, 900 a day", rows=lambda _, nights: np.full(nights, 900), shape=(0.5, 500.0)),
-    World("base rate .1 %, 20,000 a day", rows=lambda _, nights: np.full(nights, 20_000), shape=(0.5, 500.0)),
+    World(
+        "base rate .1 %, 20,000 a day",
+        rows=lambda _, nights: np.full(nights, 20_000),
+        shape=(0.5, 500.0),
+        is_large=True,
+    ),
 )
 DRIFTING = World("drift of .3 logit at night 61", shock=0.3, drift=0.3)
 
@@ -301,6 +307,10 @@ class Trial:
     def tries(self) -> str:
         return f"{self.worlds} x {NIGHTS}"
 
+    def of(self, world: World) -> "Trial":
+        """A tenth of it where a world is large."""
+        return replace(self, worlds=max(self.worlds // 10, 5)) if world.is_large else self
+
     def draws(self, name: str, count: int | None = None) -> Iterator[np.random.Generator]:
         for each in range(self.worlds if count is None else count):
             yield np.random.default_rng([self.seed, *name.encode(), each])
@@ -309,12 +319,14 @@ class Trial:
 def alarms(trial: Trial) -> Iterator[Line]:
     """What is concluded of many nights where there is nothing to be found."""
     for world in CALIBRATED:
-        found = [first_promotion(world, draw, step=trial.step) is not None for draw in trial.draws(f"p {world.name}")]
-        yield share("an equal challenger is promoted", world.name, "<= 2.5%", found, trial.tries)
+        own = trial.of(world)
+        found = [first_promotion(world, draw, step=own.step) is not None for draw in own.draws(f"p {world.name}")]
+        yield share("an equal challenger is promoted", world.name, "<= 2.5%", found, own.tries)
     for world in CALIBRATED:
-        pairs = [first_alarms(world, draw, step=trial.step) for draw in trial.draws(f"a {world.name}")]
-        yield share("calibration alarm", world.name, "<= 5%", [one is not None for one, _ in pairs], trial.tries)
-        yield share("change alarm", world.name, "<= 10%", [other is not None for _, other in pairs], trial.tries)
+        own = trial.of(world)
+        pairs = [first_alarms(world, draw, step=own.step) for draw in own.draws(f"a {world.name}")]
+        yield share("calibration alarm", world.name, "<= 5%", [one is not None for one, _ in pairs], own.tries)
+        yield share("change alarm", world.name, "<= 10%", [other is not None for _, other in pairs], own.tries)
 
 
 def intervals(trial: Trial) -> Iterator[Line]:

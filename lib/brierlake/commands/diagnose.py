@@ -5,7 +5,7 @@ from pyspark.sql import SparkSession
 from brierlake.config import Config
 from brierlake.diagnosis.diagnose_run import Diagnosis, answer, describe_diagnosis, diagnose_and_record
 from brierlake.lakehouse.windows import parse_moment, parse_scope
-from brierlake.run.context import Run, Say, open_run
+from brierlake.run.context import Run, Say, open_run, told_seconds
 from brierlake.run.results import with_results
 from brierlake.scoring.challenger import Challenge, compare_again, describe_challenge
 from brierlake.summaries import BreachPart, DiagnoseSummary
@@ -39,8 +39,11 @@ def diagnose(
         if moment is not None:
             return summarise_diagnosis(run, answer(run, scope=scope, as_of=moment), None)
         diagnosis = diagnose_and_record(run, scope=scope, is_forced=is_forced)
-        compared = compare_again(run, scope=scope) if config.challenger else None
-        return with_results(run, summarise_diagnosis(run, diagnosis, compared))
+        with run.timed("challenge"):
+            compared = compare_again(run, scope=scope) if config.challenger else None
+        with run.timed("results"):
+            summary = with_results(run, summarise_diagnosis(run, diagnosis, compared))
+        return summary.model_copy(update={"seconds": told_seconds(run)})
 
 
 def summarise_diagnosis(run: Run, diagnosis: Diagnosis, challenged: Challenge | None) -> DiagnoseSummary:

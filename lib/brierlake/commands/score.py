@@ -8,7 +8,7 @@ from brierlake.config import Config
 from brierlake.diagnosis.diagnose_run import describe_diagnosis
 from brierlake.errors import ConfigError
 from brierlake.lakehouse.windows import Scope, parse_scope, split_by_month
-from brierlake.run.context import Run, Say, open_spark, start_run
+from brierlake.run.context import Run, Say, open_spark, start_run, told_seconds
 from brierlake.run.results import with_results
 from brierlake.scoring.challenger import Challenge, challenge, describe_challenge
 from brierlake.scoring.planning import describe_plan
@@ -67,8 +67,11 @@ def score(
         run = start_run(session, config, say=said)
         with run.pace.interpreting():
             scored = score_windows(run, scope=piece, options=options)
-            challenged = challenge(run, scored.plan) if config.challenger else None
-            summaries.append(with_results(run, _summarise(run, scored, challenged)))
+            with run.timed("challenge"):
+                challenged = challenge(run, scored.plan) if config.challenger else None
+            with run.timed("results"):
+                summary = with_results(run, _summarise(run, scored, challenged))
+            summaries.append(summary.model_copy(update={"seconds": told_seconds(run)}))
     return _add_up(summaries, scope=scope) if by else summaries[0]
 
 
@@ -120,6 +123,9 @@ def _add_up(pieces: Sequence[ScoreSummary], *, scope: Scope) -> ScoreSummary:
         "breaches": [breach for piece in pieces for breach in piece.breaches],
         "held_windows": [window for piece in pieces for window in piece.held_windows],
         "issue_examples": {text: keys for piece in reversed(pieces) for text, keys in piece.issue_examples.items()},
+        "seconds": {
+            step: round(sum(piece.seconds.get(step, 0.0) for piece in pieces), 1) for step in pieces[-1].seconds
+        },
         "run_ids": [piece.run_id for piece in pieces if piece.status != "unchanged"],
     }
     return pieces[-1].model_copy(update=together)

@@ -81,16 +81,18 @@ def diagnose_and_record(run: Run, *, scope: Scope, is_forced: bool = False) -> D
         StorageError: There are no predictions yet, or a table can't be read or written.
     """
     try:
-        subject = _open_published(run)
-        diagnosis = diagnose_windows(subject, scope=scope, is_forced=is_forced, say=run.say)
-        if diagnosis.windows and scope.is_full:
-            diagnosis = replace(diagnosis, labels=_count_labels(subject))
-        diagnosis = replace(diagnosis, breaches=_check_gates(run, diagnosis))
+        with run.timed("diagnose"):
+            subject = _open_published(run)
+            diagnosis = diagnose_windows(subject, scope=scope, is_forced=is_forced, say=run.say)
+            if diagnosis.windows and scope.is_full:
+                diagnosis = replace(diagnosis, labels=_count_labels(subject))
+            diagnosis = replace(diagnosis, breaches=_check_gates(run, diagnosis))
     except BrierlakeError as error:
         record_failure(run, action="diagnose", error=error)
         raise
     if diagnosis.windows:
-        _record(run, diagnosis, scope=scope)
+        with run.timed("record"):
+            _record(run, diagnosis, scope=scope)
     return diagnosis
 
 

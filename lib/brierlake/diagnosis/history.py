@@ -1,6 +1,7 @@
 """History: what many windows tell of one figure: how days hang together, the base rate before, and evidence."""
 
 import math
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from brierlake.run.training_ends import Trained
 Version = tuple[str | None, int | None]
 """Name and number of a registered version; (None, None): as published, whichever scored."""
 PUBLISHED: Version = (None, None)
+Slice = tuple[str | None, str | None]
+"""Column sliced by and its value; (None, None): all rows."""
 _SUMS = ("clusters", "n", "n_scored", "sum_ss", *(f"sum_{name}" for name in (*TOTALS[1:], *PRODUCTS)))
 _TOTAL_NAMES = ("n", *(f"sum_{name}" for name in TOTALS[1:]))
 
@@ -37,7 +40,7 @@ class _Part:
     version: Version
     grain: str
     start: Window
-    slice_: tuple[str | None, str | None]
+    slice_: Slice
     sums: FloatArray
 
 
@@ -73,7 +76,7 @@ class History:
         return found
 
     @cached_property
-    def _by_key(self) -> Mapping[tuple[str, Window, tuple[str | None, str | None]], dict[Version, FloatArray]]:
+    def _by_key(self) -> Mapping[tuple[str, Window, Slice], dict[Version, FloatArray]]:
         """Sums by version of each key; the total's are those of the months."""
         keys: dict[Any, dict[Version, FloatArray]] = defaultdict(dict)
         for part in self._parts:
@@ -100,7 +103,7 @@ class History:
         return self._settings.cluster == AUTO and self._features.window == "day"
 
     def _clusters(
-        self, sums: FloatArray, version: Version, grain: str, start: Window, slice_: tuple[str | None, str | None]
+        self, sums: FloatArray, version: Version, grain: str, start: Window, slice_: Slice
     ) -> ClusterProducts | None:
         if self._settings.cluster is None:
             return None
@@ -114,39 +117,54 @@ class History:
         is_chosen = self._settings.cluster != AUTO
         return products if is_chosen or is_by_cluster(products.clusters) else None
 
-    def _reference_rate(self, grain: str, start: Window, slice_: tuple[str | None, str | None]) -> float | None:
+    def _reference_rate(self, grain: str, start: Window, slice_: Slice) -> float | None:
         """Base rate of the windows before this key's, as published; None: too few to go by, or there is no before."""
         most = self._settings.reference_windows
         if grain == "all" or start is None or not most:
             return None
-        series = self._rates.get(("window", slice_))
-        if series is None:  # slices are kept by month only
-            series, most = self._rates.get(("month", slice_), []), 1 if self._features.window == "day" else most
-        before = [counts for day, counts in series if day < start][-most:]
-        n, n_events = (sum(each[k] for each in before) for k in (0, 1))
+        days, counts = self._rates.get(("window", slice_), ([], []))
+        if not days:  # slices are kept by month only
+            days, counts = self._rates.get(("month", slice_), ([], []))
+            most = 1 if self._features.window == "day" else most
+        end = bisect_left(days, start)
+        n, n_events = (sum(each[k] for each in counts[max(0, end - most) : end]) for k in (0, 1))
         return n_events / n if n and count_rarer(int(n), int(n_events)) >= FEWEST else None
 
     def _between(self, version: Version, start: Window) -> Mapping[str, float]:
         """Variance of s and of r between the windows before, beside what chance makes of their rows; empty: too few."""
-        most = self._settings.reference_windows
-        if start is None or not most:
+        days, sums = self._labelled.get(version, ([], np.zeros((0, len(_SUMS)))))
+        if start is None or not self._settings.reference_windows:
             return {}
-        series = self._series.get(version, {})
-        before = np.array([sums for day, sums in series.items() if day < start and sums[_SUMS.index("n")] > 1][-most:])
+        end = bisect_left(days, start)
+        before = sums[max(0, end - self._settings.reference_windows) : end]
         if len(before) < FEWEST_CLUSTERS:
             return {}
         n, s, squares, r = (before[:, _SUMS.index(name)] for name in ("n", "sum_s", "sum_ss", "sum_r"))
         return {"s": excess_variance(s / n, squares / n, n), "r": excess_variance(r / n, s / n, n)}
 
     @cached_property
-    def _rates(self) -> Mapping[tuple[str, tuple[str | None, str | None]], list[tuple[date, tuple[float, float]]]]:
-        """Labelled rows and events of each window (or month) with a date, in order, by grain and slice."""
-        found: dict[Any, dict[date, list[float]]] = defaultdict(dict)
+    def _labelled(self) -> Mapping[Version, tuple[list[date], FloatArray]]:
+        """The windows of each version that hold two labels or more: their days, in order, and their sums."""
+        kept = {
+            version: [(day, sums) for day, sums in series.items() if sums[_SUMS.index("n")] > 1]
+            for version, series in self._series.items()
+        }
+        return {
+            version: ([day for day, _ in rows], np.array([sums for _, sums in rows]))
+            for version, rows in kept.items()
+            if rows
+        }
+
+    @cached_property
+    def _rates(self) -> Mapping[tuple[str, Slice], tuple[list[date], list[tuple[float, float]]]]:
+        """By grain and slice: windows (or months) with a date, in order, and labelled rows and events of each."""
+        found: dict[tuple[str, Slice], list[tuple[date, tuple[float, float]]]] = defaultdict(list)
         for (grain, start, slice_), by_version in self._by_key.items():
             if grain != "all" and start is not None:
                 whole = reduce(add, by_version.values())
-                found[grain, slice_][start] = [whole[_SUMS.index("n")], whole[_SUMS.index("sum_y")]]
-        return {key: [(day, (n, y)) for day, (n, y) in sorted(rows.items())] for key, rows in found.items()}
+                found[grain, slice_].append((start, (whole[_SUMS.index("n")], whole[_SUMS.index("sum_y")])))
+        ordered = {key: sorted(rows) for key, rows in found.items()}
+        return {key: ([day for day, _ in rows], [counts for _, counts in rows]) for key, rows in ordered.items()}
 
     def _evidence(self, version: Version) -> Mapping[str, Any]:
         """Evidence against calibration from the windows whose labels are complete and that were not trained on."""

@@ -1,6 +1,7 @@
 """What is recomputed of the diagnostics, and what each of the figures is made from."""
 
 import hashlib
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -129,9 +130,9 @@ class Recomputation:
     @cached_property
     def _following(self) -> frozenset[date]:
         """Windows whose skill is against a base rate that a changed window is part of."""
-        places = [place for place, day in enumerate(self.days) if day in self.changed]
         most = self.subject.settings.reference_windows
-        return frozenset(day for place in places for day in self.days[place + 1 : place + 1 + most])
+        places = [bisect_right(self.days, day) for day in self.changed if day is not None]
+        return frozenset(day for place in places for day in self.days[place : place + most])
 
     @cached_property
     def around(self) -> tuple[Window, ...]:

@@ -1,7 +1,9 @@
 """Run: one invocation, with its id, its clock, its tables, and how it says what it is doing."""
 
 import secrets
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -38,6 +40,16 @@ class Run:
     started_at: datetime
     say: Say
     pace: Pace = field(repr=False, compare=False)
+    seconds: dict[str, float] = field(default_factory=dict, repr=False, compare=False)
+    """Where its time went, by step."""
+
+    @contextmanager
+    def timed(self, step: str) -> Iterator[None]:
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[step] = self.seconds.get(step, 0.0) + time.monotonic() - began
 
     def look_at_size(self, pin: Pin | None) -> None:
         """Have Spark compile its plans from here on, unless a table that is about to be read is small."""
@@ -55,6 +67,14 @@ class Run:
 
 _FEW_BYTES = 32 * 2**20
 """Size of a table below which its rows are few, a million or so."""
+
+
+def told_seconds(run: Run) -> dict[str, float]:
+    """Where the time went: the steps that took a tenth of a second or more."""
+    return {step: round(seconds, 1) for step, seconds in run.seconds.items() if seconds >= _WORTH_TELLING}
+
+
+_WORTH_TELLING = 0.05
 _ID_TIME = "%Y%m%dT%H%M%S.%f"
 
 

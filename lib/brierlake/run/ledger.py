@@ -99,6 +99,7 @@ def record_runs(run: Run, runs: Iterable[Mapping[str, Any]]) -> None:
         "finished_at": datetime.now(UTC),
         "config": told_config(run.config),
         "libraries": {"brierlake": __version__, **_installed()},
+        "seconds": dict(run.seconds) or None,
     }
     append_records(run.lake.runs, RUNS, [{**common, **each} for each in runs])
 

@@ -89,14 +89,12 @@ def score_windows(run: Run, *, scope: Scope, options: ScoreOptions = ScoreOption
         StorageError: A table can't be read or written, or other jobs kept writing the same windows.
     """
     try:
-        settled = pay_debts(run, run.lake.predictions)
-        plan = make_plan(run, scope=scope, is_forced=options.is_forced, is_empty_allowed=options.is_empty_allowed)
-        plan = recover(run, plan, run.lake.predictions, settled=settled, action="score", is_forced=options.is_forced)
-        if not options.is_empty_allowed:
-            validate_kept(plan)
+        with run.timed("resolve"):
+            plan = _settle(run, scope=scope, options=options)
         scored = ScoreResult(run_id=run.run_id, status="unchanged", plan=plan)
         if plan.stale:
-            check_labels(run, plan)
+            with run.timed("check"):
+                check_labels(run, plan)
             scored = _publish(run, plan, options=options)
     except BrierlakeError as error:
         record_failure(run, action="score", error=error)
@@ -106,6 +104,16 @@ def score_windows(run: Run, *, scope: Scope, options: ScoreOptions = ScoreOption
     except Exception as error:
         record_unfinished(run, scored, error, action="score", table=run.lake.predictions)
         raise
+
+
+def _settle(run: Run, *, scope: Scope, options: ScoreOptions) -> Plan:
+    """Plan, once what killed runs left behind is put back or recorded."""
+    settled = pay_debts(run, run.lake.predictions)
+    plan = make_plan(run, scope=scope, is_forced=options.is_forced, is_empty_allowed=options.is_empty_allowed)
+    plan = recover(run, plan, run.lake.predictions, settled=settled, action="score", is_forced=options.is_forced)
+    if not options.is_empty_allowed:
+        validate_kept(plan)
+    return plan
 
 
 def _finish(run: Run, scored: ScoreResult, *, scope: Scope) -> ScoreResult:
@@ -119,14 +127,16 @@ def _finish(run: Run, scored: ScoreResult, *, scope: Scope) -> ScoreResult:
         if scored.commit is not None:
             _record_candidates(run, scored.plan)
 
-    diagnosis, _ = both(lambda: diagnose_windows(subject, scope=whole, states=known, say=run.say), record_choice)
-    scored = _with_breaches(run, replace(scored, diagnosis=diagnosis))
+    with run.timed("diagnose"):
+        diagnosis, _ = both(lambda: diagnose_windows(subject, scope=whole, states=known, say=run.say), record_choice)
+        scored = _with_breaches(run, replace(scored, diagnosis=diagnosis))
     if scored.status == "unchanged" and diagnosis.windows:
         scored = replace(scored, status="diagnosed")
     if scored.status != "unchanged":
         if scored.commit is None:
             _record_candidates(run, scored.plan)
-        record_scored(run, scored, action="score", table=run.lake.predictions)
+        with run.timed("record"):
+            record_scored(run, scored, action="score", table=run.lake.predictions)
     return scored
 
 
@@ -207,13 +217,15 @@ def result_of(run: Run, publication: Publication, *, prepared: PreparedModel | N
 def score_into(run: Run, plan: Plan, table: Table) -> tuple[Publication, PreparedModel]:
     """Score the plan's stale windows into a table; return what came of it, and the prepared model."""
     with tempfile.TemporaryDirectory(prefix="brierlake-") as folder:
-        prepared = prepare_model(run, plan, folder=Path(folder))
-        predictions, spec = build_predictions(plan, prepared, stamp=run.stamp)
-        make_table(table, spec, say=run.say, job=run.config.job)
+        with run.timed("prepare"):
+            prepared = prepare_model(run, plan, folder=Path(folder))
+            predictions, spec = build_predictions(plan, prepared, stamp=run.stamp)
+            make_table(table, spec, say=run.say, job=run.config.job)
         run.say(f"Scoring {plan.rows:,} rows in {len(plan.stale):,} windows")
         explain = partial(explain_issues, plan, prepared)
         told = {"model_digest": prepared.digest}
-        return publish(run, plan, predictions, table, told=told, explain=explain), prepared
+        with run.timed("score"):
+            return publish(run, plan, predictions, table, told=told, explain=explain), prepared
 
 
 def stage(run: Run, plan: Plan) -> tuple[int, dict[str, Issue], PreparedModel]:

@@ -303,6 +303,8 @@ def _result_facts(summary: Summary) -> Iterable[Fact]:
         if summary.mlflow:
             yield "mlflow", summary.mlflow
         yield from (("note", text) for text in summary.notes)
+        if summary.seconds:
+            yield "seconds", ", ".join(f"{step} {seconds:,.1f}" for step, seconds in summary.seconds.items())
 
 
 def _metrics_table(months: Sequence[MetricsPart], total: MetricsPart) -> Table:
