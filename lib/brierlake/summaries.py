@@ -188,7 +188,7 @@ class ResultsSummary(RunSummary):
     """Where MLflow shows the run; absent: nothing was logged."""
     mlflow_run_id: str | None = None
     seconds: dict[str, float] = {}
-    """Where the time went, by step: resolve, check, prepare, score, diagnose, challenge, record, results."""
+    """Where the time went, by step: resolve, prepare, score, diagnose, challenge, record, results."""
     notes: list[str] = []
     """What could not be made or logged after the run was published."""
 

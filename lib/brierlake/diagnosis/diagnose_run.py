@@ -1,7 +1,7 @@
 """Diagnose: predictions of the windows that changed, with the labels known so far, to cells, to metrics."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
@@ -143,13 +143,16 @@ def diagnose_windows(
     say: Say,
     is_forced: bool = False,
     states: Mapping[Window, WindowState] | None = None,
+    published: Sequence[Figures] | None = None,
 ) -> Diagnosis:
     """Recompute what changed, and record nothing: a part of a score run.
 
     Args:
         states: What the scope's windows hold, where that is known already.
+        published: From `read_published`, where that was read already.
     """
-    published = read_published(subject.lake.metrics, job=subject.stamp.job, role=subject.role)
+    if published is None:
+        published = read_published(subject.lake.metrics, job=subject.stamp.job, role=subject.role)
     _validate_label_types(subject)
     recomputation, reasons = _plan(subject, published, scope=scope, is_forced=is_forced, states=states, say=say)
     if recomputation.stale:

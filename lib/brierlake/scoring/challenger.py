@@ -114,12 +114,12 @@ def _plan(run: Run, champion: Plan, resolution: Resolution) -> Plan:
         recipe=compute_recipe(run.config, resolution=resolution, pin=champion.pin),
         former_recipes=former_recipes(run.config, resolution=resolution, pin=champion.pin),
     )
-    settled = pay_debts(run, run.lake.challengers)
+    debts = pay_debts(run, run.lake.challengers)
     plan = recover(
         run,
         compared(plan, run.lake.challengers, say=run.say),
         run.lake.challengers,
-        settled=settled,
+        settled=debts.settled,
         action="challenge",
     )
     kept = set(plan.emptied) - set(champion.emptied)

@@ -1,6 +1,7 @@
 """What a run left half done that was killed, or couldn't put back: put back or scored again, or put in the ledger."""
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 
@@ -19,8 +20,18 @@ _HISTORY, _LATEST = 1000, 100
 """Commits in which those of runs without a record are looked for, and those in which each run looks for debts."""
 
 
-def pay_debts(run: Run, table: Table) -> frozenset[str]:
-    """Put back what the latest runs owe, before anything else is looked at; return those that owe nothing.
+@dataclass(frozen=True)
+class Debts:
+    """What was found of the latest runs."""
+
+    settled: frozenset[str] = frozenset()
+    """Those that owe nothing."""
+    is_paid: bool = False
+    """Something was put back: whoever looked at the table meanwhile must look again."""
+
+
+def pay_debts(run: Run, table: Table) -> Debts:
+    """Put back what the latest runs owe.
 
     A run owes what it published while too many of its rows have no probability, and the ledger doesn't say that it
     was published: it was killed before it could check, or couldn't put back.
@@ -29,14 +40,14 @@ def pay_debts(run: Run, table: Table) -> frozenset[str]:
         StorageError: It can't be put back now either.
     """
     if not is_there(table):
-        return frozenset()
+        return Debts()
     commits = read_commits(table, most=_LATEST)
     put_back_ones = {commit["told"].get("put_back") for commit in commits.values()}
     ids = {each for each, commit in commits.items() if "put_back" not in commit["told"]} - put_back_ones
     settled = read_settled(run.lake.runs, run_ids=ids)
-    if suspects := ids - settled:
-        _pay_all(run, table, read_run_facts(table, run_ids=suspects), commits)
-    return settled
+    suspects = ids - settled
+    owed = _pay_all(run, table, read_run_facts(table, run_ids=suspects), commits)[0] if suspects else ()
+    return Debts(settled, is_paid=bool(owed))
 
 
 def recover(

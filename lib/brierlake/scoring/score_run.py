@@ -1,7 +1,7 @@
 """Score: the best registered version, the windows that need it, one commit, and what it is worth."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from brierlake.diagnosis.diagnose_run import Diagnosis, diagnose_windows
 from brierlake.diagnosis.gates import Breach, check_published, gate_facts
 from brierlake.diagnosis.recomputation import open_subject
 from brierlake.errors import BrierlakeError, GateError, StorageError
+from brierlake.lakehouse.diagnostics import CHAMPION, read_published
 from brierlake.lakehouse.predictions import Commit, Issue, read_issues, remove_rows, spec_for
 from brierlake.lakehouse.staging import owned_condition, read_staged, stage_predictions
 from brierlake.lakehouse.tables import STORAGE_FAULTS, Table, reason_of
@@ -93,8 +94,6 @@ def score_windows(run: Run, *, scope: Scope, options: ScoreOptions = ScoreOption
             plan = _settle(run, scope=scope, options=options)
         scored = ScoreResult(run_id=run.run_id, status="unchanged", plan=plan)
         if plan.stale:
-            with run.timed("check"):
-                check_labels(run, plan)
             scored = _publish(run, plan, options=options)
     except BrierlakeError as error:
         record_failure(run, action="score", error=error)
@@ -108,9 +107,13 @@ def score_windows(run: Run, *, scope: Scope, options: ScoreOptions = ScoreOption
 
 def _settle(run: Run, *, scope: Scope, options: ScoreOptions) -> Plan:
     """Plan, once what killed runs left behind is put back or recorded."""
-    settled = pay_debts(run, run.lake.predictions)
-    plan = make_plan(run, scope=scope, is_forced=options.is_forced, is_empty_allowed=options.is_empty_allowed)
-    plan = recover(run, plan, run.lake.predictions, settled=settled, action="score", is_forced=options.is_forced)
+
+    def look() -> Plan:
+        return make_plan(run, scope=scope, is_forced=options.is_forced, is_empty_allowed=options.is_empty_allowed)
+
+    debts, plan = both(lambda: pay_debts(run, run.lake.predictions), look)
+    plan = look() if debts.is_paid else plan
+    plan = recover(run, plan, run.lake.predictions, settled=debts.settled, action="score", is_forced=options.is_forced)
     if not options.is_empty_allowed:
         validate_kept(plan)
     return plan
@@ -121,14 +124,21 @@ def _finish(run: Run, scored: ScoreResult, *, scope: Scope) -> ScoreResult:
     known = None if scope.is_incremental else scored.plan.states_after(run.run_id)
     # labels of other windows may have landed: an incremental run looks at them all
     whole = Scope() if scope.is_incremental else scope
-    subject = open_subject(run, pinned=scored.plan.pin, trained=gather_trained(run, [scored.plan.resolution]))
 
     def record_choice() -> None:
         if scored.commit is not None:
             _record_candidates(run, scored.plan)
 
     with run.timed("diagnose"):
-        diagnosis, _ = both(lambda: diagnose_windows(subject, scope=whole, states=known, say=run.say), record_choice)
+        trained, published = both(
+            lambda: gather_trained(run, [scored.plan.resolution]),
+            lambda: read_published(run.lake.metrics, job=run.config.job, role=CHAMPION),
+        )
+        subject = open_subject(run, pinned=scored.plan.pin, trained=trained)
+        diagnosis, _ = both(
+            lambda: diagnose_windows(subject, scope=whole, states=known, published=published, say=run.say),
+            record_choice,
+        )
         scored = _with_breaches(run, replace(scored, diagnosis=diagnosis))
     if scored.status == "unchanged" and diagnosis.windows:
         scored = replace(scored, status="diagnosed")
@@ -156,9 +166,11 @@ def record_unfinished(run: Run, scored: ScoreResult, error: Exception, *, action
 
 
 def _publish(run: Run, plan: Plan, *, options: ScoreOptions) -> ScoreResult:
+    check = partial(check_labels, run, plan)
     if run.config.publish == "audited":
+        check()
         return _publish_audited(run, plan, options=options)
-    publication, prepared = score_into(run, plan, run.lake.predictions)
+    publication, prepared = score_into(run, plan, run.lake.predictions, check=check)
     return result_of(run, publication, prepared=prepared)
 
 
@@ -214,11 +226,17 @@ def result_of(run: Run, publication: Publication, *, prepared: PreparedModel | N
     )
 
 
-def score_into(run: Run, plan: Plan, table: Table) -> tuple[Publication, PreparedModel]:
-    """Score the plan's stale windows into a table; return what came of it, and the prepared model."""
+def score_into(
+    run: Run, plan: Plan, table: Table, *, check: Callable[[], None] | None = None
+) -> tuple[Publication, PreparedModel]:
+    """Score the plan's stale windows into a table; return what came of it, and the prepared model.
+
+    Args:
+        check: What must hold beside the model's own checks, before anything is written.
+    """
     with tempfile.TemporaryDirectory(prefix="brierlake-") as folder:
         with run.timed("prepare"):
-            prepared = prepare_model(run, plan, folder=Path(folder))
+            prepared, _ = both(lambda: prepare_model(run, plan, folder=Path(folder)), check or (lambda: None))
             predictions, spec = build_predictions(plan, prepared, stamp=run.stamp)
             make_table(table, spec, say=run.say, job=run.config.job)
         run.say(f"Scoring {plan.rows:,} rows in {len(plan.stale):,} windows")
