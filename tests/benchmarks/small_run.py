@@ -33,9 +33,9 @@ print(spark.read.format("delta").load({path!r}).collect())
 def count_jobs(spark: SparkSession, action: Callable[[], object]) -> int:
     """Spark jobs that an action starts, by the number that the scheduler would give the next one."""
     scheduler = spark.sparkContext._jsc.sc().dagScheduler()
-    before = scheduler.nextJobId().get()
+    before = scheduler.nextJobId()
     action()
-    return int(scheduler.nextJobId().get()) - int(before)
+    return int(scheduler.nextJobId()) - int(before)
 
 
 def one_row(spark: SparkSession, folder: Path) -> None:

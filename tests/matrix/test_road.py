@@ -46,7 +46,7 @@ def figures(world: World) -> dict[str, Any]:
     metrics = metrics[(metrics["grain"] == "all") & metrics["slice_key"].isna()]
     compared = world.read("brier_compare").query("grain == 'all'")
     return {
-        "metrics": metrics.sort_values(["model_name", "model_version"])[list(_COLUMNS)].to_dict("list"),
+        "metrics": metrics.sort_values(["model_name", "model_version", "role"])[list(_COLUMNS)].to_dict("list"),
         "compare": compared[["n", "difference", "difference_low", "difference_high"]].to_dict("list"),
     }
 
