@@ -18,10 +18,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from brierlake.brier import add_products, change_statistic, tally_metrics, tally_rows, weigh_windows, with_lags
+from brierlake.brier import add_in_order, add_products, change_statistic, tally_metrics, tally_rows, weigh_windows
 from brierlake.brier.evidence import ALARM, E_VERDICT
-from brierlake.brier.inference import excess_variance
-from brierlake.brier.meaning import FEWEST_CLUSTERS
+from brierlake.brier.inference import between_windows
 from brierlake.brier.outliers import find_outliers
 from brierlake.config import DiagnosticsConfig, GateConfig
 from brierlake.diagnosis.gates import check_gates
@@ -244,7 +243,7 @@ def coverage(world: World, draw: np.random.Generator, *, truth: dict[str, float]
     for grain, part in (("month", days[:30]), ("all", days)):
         totals = np.stack([day.totals for day in part])
         tally = tally_rows(np.concatenate([day.said for day in part]), np.concatenate([day.came for day in part]))
-        look(grain, tally_metrics(tally, clusters=with_lags(add_products(totals), totals)), **truth)
+        look(grain, tally_metrics(tally, clusters=add_in_order(totals)), **truth)
     return hits
 
 
@@ -269,12 +268,9 @@ def window_rows(days: Sequence[Day]) -> list[dict[str, Any]]:
 
 
 def _between(before: Sequence[Day]) -> dict[str, float]:
-    if len(before) < FEWEST_CLUSTERS:
-        return {}
-    totals = np.stack([day.totals for day in before])
-    n, s, r = totals[:, 0], totals[:, 1], totals[:, 3]
+    totals = np.array([day.totals for day in before]).reshape(-1, 5)
     squares = np.array([((day.said - day.came) ** 4).sum() for day in before])
-    return {"s": excess_variance(s / n, squares / n, n), "r": excess_variance(r / n, s / n, n)}
+    return between_windows(totals[:, 0], totals[:, 1], squares, totals[:, 3])
 
 
 def breaches(rows: Sequence[dict[str, Any]], *, judge: str, brier: float) -> dict[str, int]:

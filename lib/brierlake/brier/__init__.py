@@ -11,7 +11,7 @@ from brierlake.brier.calibration import (
     smooth_calibration_error,
 )
 from brierlake.brier.cells import compute_cells, compute_values, merge_cells
-from brierlake.brier.clustered import ClusterProducts, add_products, choose_lags, read_products, with_lags
+from brierlake.brier.clustered import ClusterProducts, add_in_order, add_products, choose_lags, read_products
 from brierlake.brier.clusters import compute_cluster_sums, merge_cluster_sums
 from brierlake.brier.comparison import PairedDifference, paired_difference
 from brierlake.brier.corp import Corp, consistency_bands, corp_terms
@@ -66,6 +66,7 @@ __all__ = [
     "Tally",
     "Weighed",
     "WeightedBrier",
+    "add_in_order",
     "add_products",
     "calibration_in_the_large",
     "change_statistic",
@@ -113,5 +114,4 @@ __all__ = [
     "tally_values",
     "weigh_windows",
     "weighted_brier",
-    "with_lags",
 ]

@@ -1,7 +1,7 @@
 """Errors of rows that hang together: totals of each cluster, their products, and what follows for any mean of rows."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -87,10 +87,9 @@ def read_products(sums: Mapping[str, float]) -> ClusterProducts:
     return ClusterProducts(int(sums["clusters"]), effective, totals, products)
 
 
-def with_lags(whole: ClusterProducts, ordered: Sequence[Sequence[float]] | FloatArray) -> ClusterProducts:
-    """Give the products of the same clusters, now in order of time, as many lags as `choose_lags` finds in them."""
-    found = add_products(ordered, lags=choose_lags(ordered))
-    return replace(whole, products=found.products, lags=found.lags) if found.clusters >= 2 else whole
+def add_in_order(totals: ArrayLike) -> ClusterProducts:
+    """Add up clusters in order of time, with as many lags as `choose_lags` finds in them."""
+    return add_products(totals, lags=choose_lags(totals))
 
 
 def choose_lags(totals: ArrayLike) -> int:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
 from typing import Final
 
 import numpy as np
@@ -239,3 +240,23 @@ def describe_evidence(log_e_value: float | None, n_windows: float | None) -> str
     odds = math.exp(min(log_e_value or 0.0, 30.0))
     told = f"{odds:,.0f}" if odds >= 10 else f"{odds:.2g}"
     return f"evidence {told} : 1, {int(n_windows or 0):,} windows"
+
+
+def has_complete_labels(n: float, n_scored: float) -> bool:
+    """Whether a window's labels count as complete: nearly all of its scored rows have one."""
+    return bool(n > 0 and n >= NEARLY_ALL * n_scored)
+
+
+def starts_after(window: date | None, trained_until: datetime | None) -> bool:
+    """Whether a window begins at or after the end of a training; an unknown end is never over."""
+    return window is not None and trained_until is not None and datetime.combine(window, time(), UTC) >= trained_until
+
+
+def is_evident(log_e_value: float | None) -> bool:
+    """Whether the evidence reaches the verdict's 20 : 1."""
+    return (log_e_value or 0.0) >= math.log(E_VERDICT)
+
+
+def finite_or_none(end: float) -> float | None:
+    """Return an end of a confidence sequence as tables keep it."""
+    return float(end) if math.isfinite(end) else None

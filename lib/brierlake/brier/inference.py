@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import ndtri, stdtrit
 
 from brierlake.brier.grid import FloatArray, IntArray
-from brierlake.brier.meaning import interval_status
+from brierlake.brier.meaning import interval_status, is_by_cluster
 from brierlake.brier.scores import BrierSums
 from brierlake.brier.tally import Moments
 
@@ -111,3 +111,13 @@ def excess_variance(means: FloatArray, mean_squares: FloatArray, n: FloatArray) 
     middle = weight @ means / weight.sum()
     excess = float(weight @ (means - middle) ** 2) - (len(means) - 1)
     return max(0.0, excess / float(weight.sum() - weight @ weight / weight.sum()))
+
+
+def between_windows(n: FloatArray, s: FloatArray, squares: FloatArray, r: FloatArray) -> dict[str, float]:
+    """Variance of s and of r between windows beside chance, from their totals, each (G,); empty for fewer than 10.
+
+    `squares` are the totals of s^2; those of r^2 are those of s.
+    """
+    if not is_by_cluster(len(n)):
+        return {}
+    return {"s": excess_variance(s / n, squares / n, n), "r": excess_variance(r / n, s / n, n)}

@@ -26,6 +26,7 @@ from brierlake.brier.inference import (
 from brierlake.brier.meaning import FEWEST_FOR_Z, events_status
 from brierlake.brier.noise import ece_low, mce_low, reliability_low
 from brierlake.brier.scores import (
+    BrierSums,
     brier_sums,
     count_impossible,
     expected_squared_error,
@@ -83,7 +84,7 @@ def tally_metrics(
     sums, bins = brier_sums(tally), labelled_bins(tally, 10)
     rate = _mean(n_events, n)
     said = rate if reference_rate is None else reference_rate
-    errors = _errors(tally, clusters, said=said, is_own=reference_rate is None, level=level)
+    errors = _errors(tally, sums, clusters, said=said, is_own=reference_rate is None, level=level)
     differing = between or {}
     errors = _widened(errors, differing.get("r", 0.0))
     interval = brier_interval(
@@ -171,9 +172,9 @@ def tally_metrics(
 
 
 def _errors(
-    tally: Tally, clusters: ClusterProducts | None, *, said: float | None, is_own: bool, level: float
+    tally: Tally, sums: BrierSums, clusters: ClusterProducts | None, *, said: float | None, is_own: bool, level: float
 ) -> Errors:
-    n, n_events, sums = tally.labelled_count, tally.event_count, brier_sums(tally)
+    n, n_events = tally.labelled_count, tally.event_count
     if not n or said is None:
         nothing = Estimate(0.0, None, None, None, None)
         return Errors(nothing, nothing, None, (None, None), spiegelhalter_z(tally), 1.0)

@@ -84,6 +84,7 @@ def compare(subject: Subject, *, say: Say) -> tuple[Figures, ...]:
     rows = _compared([*kept, *fresh], subject, sources)
     if not stale and _evidence_of(rows) == _evidence_of(before):
         return _ordered(before)
+    rows = _with_curves(rows, _read_curves(lake.cells, job=stamp.job))
     make_table(lake.compare, COMPARE, say=say)
     replace_part(
         local_frame(lake.spark, rows, COMPARE.schema).coalesce(1),
@@ -160,7 +161,6 @@ def _compared(windows: Sequence[Figures], subject: Subject, sources: _Sources) -
         return []
     serving = [row for row in windows if sources.serves(row)] or windows
     latest = max(serving, key=lambda row: (row["window_start"] or date.min, row["n_paired"]))
-    curves = _read_curves(subject.lake.cells, job=subject.stamp.job)
     by_pair: dict[Pair, list[Figures]] = defaultdict(list)
     for row in windows:
         by_pair[_pair(row) or ()].append(row)
@@ -169,7 +169,6 @@ def _compared(windows: Sequence[Figures], subject: Subject, sources: _Sources) -
             **dict.fromkeys(COMPARE.schema.fieldNames()),
             **row,
             **(_NO_IDS if row["grain"] != "window" else {}),
-            **(curves.get((row["grain"], row["window_start"]), {}) if pair == _pair(latest) else {}),
             **dict(zip(MODELS, pair, strict=True)),
             "is_current": pair == _pair(latest),
             "job": subject.stamp.job,
@@ -180,6 +179,16 @@ def _compared(windows: Sequence[Figures], subject: Subject, sources: _Sources) -
         for row in _of_pair(rows, pair, subject)
     ]
     return [{name: row[name] for name in COMPARE.schema.fieldNames()} for row in made]
+
+
+def _with_curves(rows: Sequence[Figures], curves: Mapping[tuple[str, Window], Figures]) -> list[Figures]:
+    """Add Murphy's curves to the months and the total of the pair that serves now."""
+    return [
+        {**row, **curves.get((row["grain"], row["window_start"]), {})}
+        if row["is_current"] and row["grain"] != "window"
+        else row
+        for row in rows
+    ]
 
 
 def _of_pair(rows: Sequence[Figures], pair: Pair, subject: Subject) -> list[Figures]:

@@ -1,9 +1,10 @@
 """Diagnose: predictions of the windows that changed, with the labels known so far, to cells, to metrics."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 
 from brierlake.brier.meaning import FEWEST_CLUSTERS
@@ -14,7 +15,7 @@ from brierlake.diagnosis.gates import Breach, check_published, gate_facts
 from brierlake.diagnosis.pooling import pool_figures
 from brierlake.diagnosis.recomputation import Recomputation, Subject, open_subject
 from brierlake.diagnosis.stale import find_stale_windows, has_strange
-from brierlake.errors import BrierlakeError, ConfigError, GateError, StorageError
+from brierlake.errors import BrierlakeError, ConfigError, GateError
 from brierlake.lakehouse.diagnostics import Figures, find_provenances, read_published
 from brierlake.lakehouse.label_checks import validate_label_types
 from brierlake.lakehouse.labels import LabelCounts, count_labels
@@ -128,12 +129,8 @@ def _find_flagged(figures: Iterable[Figures], subject: Subject) -> list[Outlier]
 
 
 def _open_published(run: Run) -> Subject:
-    if not is_there(run.lake.predictions):
-        raise StorageError.no_table(
-            run.lake.predictions.name, setting="lakehouse.tables.predictions; `score` makes it:"
-        )
-    run.look_at_size(pin_table(run.lake.predictions, setting="lakehouse.tables.predictions"))
-    return open_subject(run, trained=gather_trained(run))
+    run.look_at_size(pin_table(run.lake.predictions, setting="lakehouse.tables.predictions; `score` makes it:"))
+    return open_subject(run, find_trained=partial(gather_trained, run))
 
 
 def diagnose_windows(
@@ -143,16 +140,13 @@ def diagnose_windows(
     say: Say,
     is_forced: bool = False,
     states: Mapping[Window, WindowState] | None = None,
-    published: Sequence[Figures] | None = None,
 ) -> Diagnosis:
     """Recompute what changed, and record nothing: a part of a score run.
 
     Args:
         states: What the scope's windows hold, where that is known already.
-        published: From `read_published`, where that was read already.
     """
-    if published is None:
-        published = read_published(subject.lake.metrics, job=subject.stamp.job, role=subject.role)
+    published = read_published(subject.lake.metrics, job=subject.stamp.job, role=subject.role)
     _validate_label_types(subject)
     recomputation, reasons = _plan(subject, published, scope=scope, is_forced=is_forced, states=states, say=say)
     if recomputation.stale:

@@ -1,11 +1,10 @@
 """History: what many windows tell of one figure: how days hang together, the base rate before, and evidence."""
 
-import math
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import date
 from functools import cached_property, reduce
 from operator import add
 from typing import Any
@@ -13,13 +12,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from brierlake.brier import ClusterProducts, KeyFacts, add_products, detect_change, read_products, weigh_windows
-from brierlake.brier import with_lags as with_lags_of
+from brierlake.brier import ClusterProducts, KeyFacts, add_in_order, detect_change, read_products, weigh_windows
 from brierlake.brier.clustered import PRODUCTS, TOTALS
-from brierlake.brier.evidence import ALARM, NEARLY_ALL
+from brierlake.brier.evidence import ALARM, finite_or_none, has_complete_labels, starts_after
 from brierlake.brier.grid import FloatArray
-from brierlake.brier.inference import excess_variance
-from brierlake.brier.meaning import FEWEST, FEWEST_CLUSTERS, count_rarer, is_by_cluster
+from brierlake.brier.inference import between_windows
+from brierlake.brier.meaning import FEWEST, count_rarer, is_by_cluster
 from brierlake.config import AUTO, DiagnosticsConfig, FeaturesConfig
 from brierlake.lakehouse.windows import Window
 from brierlake.run.training_ends import Trained
@@ -113,7 +111,7 @@ class History:
             days = [_totals(row) for day, row in series.items() if grain == "all" or day.replace(day=1) == start]
             undated = self._by_key.get(("window", None, slice_))
             if days and undated is None:
-                products = with_lags_of(add_products(days), days)
+                products = add_in_order(days)
         is_chosen = self._settings.cluster != AUTO
         return products if is_chosen or is_by_cluster(products.clusters) else None
 
@@ -137,10 +135,7 @@ class History:
             return {}
         end = bisect_left(days, start)
         before = sums[max(0, end - self._settings.reference_windows) : end]
-        if len(before) < FEWEST_CLUSTERS:
-            return {}
-        n, s, squares, r = (before[:, _SUMS.index(name)] for name in ("n", "sum_s", "sum_ss", "sum_r"))
-        return {"s": excess_variance(s / n, squares / n, n), "r": excess_variance(r / n, s / n, n)}
+        return between_windows(*(before[:, _SUMS.index(name)] for name in ("n", "sum_s", "sum_ss", "sum_r")))
 
     @cached_property
     def _labelled(self) -> Mapping[Version, tuple[list[date], FloatArray]]:
@@ -184,8 +179,8 @@ class History:
             status = "in_sample"
         return {
             "log_e_value": weighed.log_e_value,
-            "sequence_low": _finite(gap.low[-1]) if is_ok else None,
-            "sequence_high": _finite(gap.high[-1]) if is_ok else None,
+            "sequence_low": finite_or_none(gap.low[-1]) if is_ok else None,
+            "sequence_high": finite_or_none(gap.high[-1]) if is_ok else None,
             "n_windows": len(weighed.lasts),
             "n_in_sample": len(complete) - len(days),
             "block": weighed.block,
@@ -201,23 +196,17 @@ class History:
 
 
 def is_new(window: Window, *, version: Version, trained: Trained) -> bool:
-    """Whether a window starts at or after the end of a version's training data; an unknown end is never over."""
     name, number = version
     until = trained.get((name, number)) if name is not None and number is not None else None
-    return until is not None and window is not None and datetime.combine(window, time(), UTC) >= until
+    return starts_after(window, until)
 
 
 def _is_complete(sums: FloatArray) -> bool:
-    n, scored = sums[_SUMS.index("n")], sums[_SUMS.index("n_scored")]
-    return bool(n > 0 and n >= NEARLY_ALL * scored)
+    return has_complete_labels(sums[_SUMS.index("n")], sums[_SUMS.index("n_scored")])
 
 
 def _totals(sums: FloatArray) -> Sequence[float]:
     return [float(sums[_SUMS.index(name)]) for name in _TOTAL_NAMES]
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
 
 
 def _part(row: Mapping[str, Any]) -> _Part:

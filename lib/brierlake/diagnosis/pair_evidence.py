@@ -1,15 +1,13 @@
 """What the windows of one pair of versions say of its difference: evidence for every look, and an interval for one."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, time
+from datetime import datetime
 from typing import Any
 
-import numpy as np
-
-from brierlake.brier import ClusterProducts, Weighed, add_products, paired_difference, weigh_windows, with_lags
+from brierlake.brier import ClusterProducts, Weighed, add_in_order, paired_difference, read_products, weigh_windows
+from brierlake.brier.clustered import PRODUCTS, TOTALS
 from brierlake.brier.comparison import count_carrying
-from brierlake.brier.evidence import E_VERDICT, NEARLY_ALL
+from brierlake.brier.evidence import finite_or_none, has_complete_labels, is_evident, starts_after
 from brierlake.brier.meaning import has_few, is_by_cluster
 from brierlake.brier.pairs import SUMS
 from brierlake.config import AUTO, DiagnosticsConfig
@@ -76,10 +74,9 @@ def _reason(row: Figures, trained_until: datetime | None) -> str | None:
     """Why a window is no evidence; None: it is."""
     if row["window_start"] is None:
         return "no_windows"
-    if trained_until is None or datetime.combine(row["window_start"], time(), UTC) < trained_until:
+    if not starts_after(row["window_start"], trained_until):
         return "in_sample"
-    is_complete = row["n"] > 0 and row["n"] >= NEARLY_ALL * row["n_paired"]
-    return None if is_complete else "incomplete"
+    return None if has_complete_labels(row["n"], row["n_paired"]) else "incomplete"
 
 
 def _counting(rows: Sequence[Figures]) -> tuple[Sequence[Figures], str]:
@@ -97,8 +94,8 @@ def _evidence(weighed: Weighed, at: int) -> dict[str, Any]:
     process = weighed.processes[0]
     return {
         "log_e_value": float(weighed.log_e_values[at]) if is_ok else 0.0,
-        "sequence_low": _finite(process.low[at]) if is_ok else None,
-        "sequence_high": _finite(process.high[at]) if is_ok else None,
+        "sequence_low": finite_or_none(process.low[at]) if is_ok else None,
+        "sequence_high": finite_or_none(process.high[at]) if is_ok else None,
         "n_windows": at + 1,
         "block": weighed.block,
         "evidence_status": ("ok" if is_ok else "few_windows") if weighed.status == "ok" else weighed.status,
@@ -113,7 +110,7 @@ def _verdict(rows: Iterable[Figures], evidence: dict[str, Any]) -> str:
         return str(status)
     sums = _added(rows)
     carrying = count_carrying(sums["sum_abs_d"], sums["sum_d2"])
-    if evidence["log_e_value"] >= math.log(E_VERDICT):
+    if is_evident(evidence["log_e_value"]):
         return "better" if mean < 0 else "worse"
     is_identical = sums["sum_d2"] == 0
     few = has_few(sums["n"], sums["n_events"], carrying=sums["n"] if is_identical else carrying, clusters=None)
@@ -165,16 +162,10 @@ def _clusters(
         return None
     if is_by_day and settings.cluster == AUTO:
         totals = [(row["n"], row["sum_d"], 0.0, 0.0, 0.0) for row in rows]
-        products = with_lags(add_products(totals), totals)
+        products = add_in_order(totals)
     else:
-        matrix = np.zeros((5, 5))
-        matrix[0, 0], matrix[1, 1], matrix[0, 1] = sums["sum_n2"], sums["sum_s2"], sums["sum_s_n"]
-        matrix[1, 0] = matrix[0, 1]
-        effective = sums["n"] ** 2 / sums["sum_n2"] if sums["sum_n2"] else 0.0
-        whole = np.array([sums["n"], sums["sum_d"], 0.0, 0.0, 0.0], float)
-        products = ClusterProducts(int(sums["clusters"]), effective, whole, matrix)
+        names = [f"sum_{name}" for name in (*TOTALS[1:], *PRODUCTS)]
+        of_d = {"clusters": sums["clusters"], "n": sums["n"], "sum_s": sums["sum_d"]}
+        of_d |= {name: sums[name] for name in ("sum_s2", "sum_s_n", "sum_n2")}
+        products = read_products({**dict.fromkeys(names, 0.0), **of_d})
     return products if settings.cluster != AUTO or is_by_cluster(products.clusters) else None
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None

@@ -3,7 +3,7 @@
 import hashlib
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
@@ -32,8 +32,13 @@ class Subject:
     features: FeaturesConfig
     labels: Labels | None
     settings: DiagnosticsConfig
-    trained: Trained
-    """Until when the training data of each version reaches."""
+    find_trained: Callable[[], Trained]
+    """Asks ledger and registry; only where something is computed."""
+
+    @cached_property
+    def trained(self) -> Trained:
+        """Until when the training data of each version reaches."""
+        return self.find_trained()
 
     @cached_property
     def recipe(self) -> str:
@@ -45,7 +50,9 @@ class Subject:
         return self.labels.pin.table_id if self.labels else None
 
 
-def open_subject(run: Run, *, trained: Trained, role: str = CHAMPION, pinned: Pin | None = None) -> Subject:
+def open_subject(
+    run: Run, *, find_trained: Callable[[], Trained], role: str = CHAMPION, pinned: Pin | None = None
+) -> Subject:
     """Pin the labels; read nothing else.
 
     Args:
@@ -62,7 +69,7 @@ def open_subject(run: Run, *, trained: Trained, role: str = CHAMPION, pinned: Pi
         features=config.features,
         labels=labels,
         settings=config.diagnostics,
-        trained=trained,
+        find_trained=find_trained,
     )
 
 

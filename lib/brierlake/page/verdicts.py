@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from brierlake.brier import FEWEST, count_rarer, is_meaningful
-from brierlake.brier.evidence import E_VERDICT
+from brierlake.brier.evidence import is_evident
 from brierlake.page.sources import Row
 from brierlake.page.words import count, day, is_known, number, share, signed
 
@@ -74,7 +74,7 @@ def lost_share(row: Row) -> float | None:
 def is_certain(row: Row) -> bool:
     """Whether the probabilities are off by more than chance: by all windows' evidence, in the mean, or by Z."""
     if row.get("evidence_status") == "ok":
-        return bool(row["log_e_value"] >= math.log(E_VERDICT))
+        return is_evident(row["log_e_value"])
     difference, error, z = gap(row), gap_se(row), row.get("spiegelhalter_z")
     off = abs(difference / error) if difference is not None and error else 0.0
     return max(off, abs(z) if is_known(z) and is_meaningful(row, "spiegelhalter_z") else 0.0) >= CERTAIN

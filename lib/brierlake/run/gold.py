@@ -124,7 +124,7 @@ def _comparison(table: Table, job: str) -> pd.DataFrame | None:
         return None
     if "is_current" not in rows.columns:  # by an earlier release; the next comparison writes it
         return None
-    frame = _to_pandas(rows.where("grain != 'window' AND is_current").select("grain", *COMPARED))
+    frame = _to_pandas(rows.where("grain != 'window'").select("grain", *COMPARED))
     return frame if len(frame) else None
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from brierlake.diagnosis.compare import compare
@@ -138,7 +139,7 @@ def _pin_of(run: Run, champion: Resolution) -> str | None:
 
 def _diagnose(run: Run, scope: Scope, *, resolutions: Iterable[Resolution]) -> tuple[Diagnosis, tuple[Figures, ...]]:
     """Diagnose the challenger, and compare it with the champion by the same labels."""
-    subject = open_subject(run, role=CHALLENGER, trained=gather_trained(run, resolutions))
+    subject = open_subject(run, role=CHALLENGER, find_trained=partial(gather_trained, run, resolutions))
     diagnosis = diagnose_windows(subject, scope=scope, say=run.say)
     return diagnosis, compare(subject, say=run.say)
 

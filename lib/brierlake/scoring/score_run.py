@@ -13,7 +13,6 @@ from brierlake.diagnosis.diagnose_run import Diagnosis, diagnose_windows
 from brierlake.diagnosis.gates import Breach, check_published, gate_facts
 from brierlake.diagnosis.recomputation import open_subject
 from brierlake.errors import BrierlakeError, GateError, StorageError
-from brierlake.lakehouse.diagnostics import CHAMPION, read_published
 from brierlake.lakehouse.predictions import Commit, Issue, read_issues, remove_rows, spec_for
 from brierlake.lakehouse.staging import owned_condition, read_staged, stage_predictions
 from brierlake.lakehouse.tables import STORAGE_FAULTS, Table, reason_of
@@ -130,15 +129,9 @@ def _finish(run: Run, scored: ScoreResult, *, scope: Scope) -> ScoreResult:
             _record_candidates(run, scored.plan)
 
     with run.timed("diagnose"):
-        trained, published = both(
-            lambda: gather_trained(run, [scored.plan.resolution]),
-            lambda: read_published(run.lake.metrics, job=run.config.job, role=CHAMPION),
-        )
-        subject = open_subject(run, pinned=scored.plan.pin, trained=trained)
-        diagnosis, _ = both(
-            lambda: diagnose_windows(subject, scope=whole, states=known, published=published, say=run.say),
-            record_choice,
-        )
+        find_trained = partial(gather_trained, run, [scored.plan.resolution])
+        subject = open_subject(run, pinned=scored.plan.pin, find_trained=find_trained)
+        diagnosis, _ = both(lambda: diagnose_windows(subject, scope=whole, states=known, say=run.say), record_choice)
         scored = _with_breaches(run, replace(scored, diagnosis=diagnosis))
     if scored.status == "unchanged" and diagnosis.windows:
         scored = replace(scored, status="diagnosed")

@@ -1,6 +1,5 @@
 """The summary as a person at a terminal wants it."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from io import StringIO
 
@@ -9,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from brierlake.brier import is_meaningful
-from brierlake.brier.evidence import E_VERDICT, describe_evidence
+from brierlake.brier.evidence import describe_evidence, is_evident
 from brierlake.summaries import (
     BreachPart,
     CandidatesSummary,
@@ -259,8 +258,8 @@ def _evidence_facts(total: MetricsPart) -> Iterable[Fact]:
     if total.evidence_status != "ok":
         return
     found = describe_evidence(total.log_e_value, total.n_windows)
-    is_off = (total.log_e_value or 0.0) >= math.log(E_VERDICT)
-    yield "calibration", f"{'miscalibrated' if is_off else 'no miscalibration found'} ({found})"
+    words = "miscalibrated" if is_evident(total.log_e_value) else "no miscalibration found"
+    yield "calibration", f"{words} ({found})"
     if total.changed_since:
         yield "", f"it has changed, probably since {total.changed_since}"
 
