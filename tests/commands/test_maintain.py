@@ -23,7 +23,7 @@ from tests.world import DAYS, PER_DAY, World, lay_out
 
 pytestmark = pytest.mark.slow
 
-GROWING = ("brier_cells", "brier_metrics", "brier_reliability", "candidates", "runs")
+GROWING = ("brier_cells", "brier_clusters", "brier_metrics", "brier_reliability", "candidates", "runs")
 
 
 def score_day(world: World, day: str) -> None:
