@@ -109,8 +109,13 @@ def _session(config: SessionConfig, *, app_name: str, is_debug: bool) -> SparkSe
             raise
 
 
-_INTERPRETED = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
-"""A run on a few rows spends a third of its time on compiling what Spark generates for each query."""
+_INTERPRETED = {
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.shuffle.partitions": "2",
+}
+"""A run on a few rows spends a third of its time on compiling and re-planning each query."""
 
 
 class Pace:

@@ -161,7 +161,7 @@ def test_clustered_errors_are_those_of_numpy(spark: SparkSession) -> None:
     y = np.where(rng.random(len(game)) < 0.1, np.nan, rng.random(60)[game] < 0.5)
     frame = pd.DataFrame({"half": game % 2, "game": game, "probability": p, "outcome": y})
     rows = spark.createDataFrame(frame).withColumn("outcome", F.nanvl("outcome", F.lit(None)).cast("int")).cache()
-    by_half = compute_cluster_sums(rows, by=["half"], cluster="game")
+    by_half = compute_cluster_sums(compute_cells(rows, by=["half", "game"]), by=["half"], cluster="game")
     sums = merge_cluster_sums(by_half.drop("half"), by=[]).first().asDict()
     cells = compute_cells(rows, by=[]).withColumn("half", F.lit(1)).toArrow()
     facts = {(1,): KeyFacts(clusters=read_products(sums))}

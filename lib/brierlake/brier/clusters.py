@@ -5,40 +5,41 @@ from collections.abc import Sequence
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from brierlake.brier import grid
 from brierlake.brier.clustered import PRODUCTS, TOTALS
 from brierlake.names import column_of, internal
 from brierlake.schemas import CLUSTER_FIELDS
 
-_CLUSTER = internal("cluster")
+_CLUSTER, _CENTRE, _RESIDUAL = map(internal, ("cluster", "centre", "residual"))
+_MOMENTS = ("sum_d", "sum_d2", "sum_d3", "sum_d4")
 _TOTAL = {name: internal(f"total_{name}") for name in TOTALS}
 
 
-def compute_cluster_sums(rows: DataFrame, *, by: Sequence[str], cluster: str) -> DataFrame:
+def compute_cluster_sums(cells: DataFrame, *, by: Sequence[str], cluster: str) -> DataFrame:
     """One row per key: the columns of CLUSTER_FIELDS, over the clusters of its rows.
 
-    `rows` has the columns of `by`, `cluster`, `probability` (null = not scored) and `outcome` (0, 1, null = no label
-    yet). A null `cluster` is one cluster; clusters without labelled rows count for `n_scored` alone.
+    `cells` is what `compute_cells` returns for the keys of `by` and the column `cluster`. A null `cluster` is one
+    cluster; clusters without labelled rows count for `n_scored` alone.
     """
     keys = [column_of(name) for name in by]
-    p, y = F.col("probability").cast("double"), F.col("outcome")
-    is_scored = p.between(0.0, 1.0)
-    r = F.when(is_scored & y.isin(0, 1), y - p)
-    parts = rows.select(
-        *keys, column_of(cluster).alias(_CLUSTER), is_scored.alias("scored"), r.alias("r"), p.alias("p"), y.alias("y")
-    )
-    r = F.col("r")
+    kept = [*keys, column_of(cluster).alias(_CLUSTER), *map(F.col, ("outcome", "n", *_MOMENTS))]
+    parts = cells.select(*kept, grid.centre_of_column(F.col("cell_id")).alias(_CENTRE))  # null where not scored
+    # r = a - d: its powers are sums over the cell of powers of d, with the residual a at the centre
+    c, n, (d, d2, d3, d4) = F.col(_CENTRE), F.col("n"), map(F.col, _MOMENTS)
+    parts = parts.withColumn(_RESIDUAL, F.when(F.col("outcome").isin(0, 1), F.col("outcome") - c))
+    a = F.col(_RESIDUAL)
     each = {
-        "n": F.count("r").cast("double"),
-        "s": F.sum(r * r),
-        "y": F.sum(F.when(r.isNotNull(), F.col("y").cast("double"))),
-        "r": F.sum("r"),
-        "z": F.sum((1 - 2 * F.col("p")) * r),
+        "n": F.when(a.isNotNull(), n.cast("double")),
+        "s": n * a * a - 2 * a * d + d2,
+        "y": F.when(a.isNotNull(), n * F.col("outcome").cast("double")),
+        "r": n * a - d,
+        "z": n * (1 - 2 * c) * a - (1 - 2 * c + 2 * a) * d + 2 * d2,
     }
-    squares = F.coalesce(F.sum(F.pow(r, F.lit(4))), F.lit(0.0))
+    squares = n * a * a * a * a - 4 * a * a * a * d + 6 * a * a * d2 - 4 * a * d3 + d4
     totals = parts.groupBy(*keys, _CLUSTER).agg(
-        F.count_if("scored").alias("n_scored"),
-        squares.alias("sum_ss"),
-        *(F.coalesce(value, F.lit(0.0)).alias(_TOTAL[name]) for name, value in each.items()),
+        F.coalesce(F.sum(F.when(c.isNotNull(), n)), F.lit(0)).alias("n_scored"),
+        F.coalesce(F.sum(squares), F.lit(0.0)).alias("sum_ss"),
+        *(F.coalesce(F.sum(value), F.lit(0.0)).alias(_TOTAL[name]) for name, value in each.items()),
     )
     sums = totals.groupBy(*keys).agg(
         F.count_if(F.col(_TOTAL["n"]) > 0).alias("clusters"),

@@ -118,6 +118,13 @@ def cell_id_column(probability: Column, scale: Column, step: Column) -> Column:
     return F.when(probability == 1.0, F.lit(ONE_ID)).otherwise(inner)
 
 
+def centre_of_column(cell_id: Column) -> Column:
+    """The centre of a cell by its id; null for null."""
+    scale = scale_column(cell_id / F.lit(float(_UNITS)))
+    inner = (cell_id / (F.lit(float(_UNITS)) / scale) - 0.5) / scale
+    return F.when(cell_id == 0, 0.0).when(cell_id == ONE_ID, 1.0).otherwise(inner)
+
+
 def centre_column(probability: Column, scale: Column, step: Column) -> Column:
     is_exact = (probability == 0.0) | (probability == 1.0)
     return F.when(is_exact, probability).otherwise((step - 0.5) / scale)

@@ -9,7 +9,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from brierlake.brier import compute_cells, compute_cluster_sums
+from brierlake.brier import compute_cells, compute_cluster_sums, merge_cells
 from brierlake.config import AUTO, FeaturesConfig
 from brierlake.diagnosis.grouping import CLUSTER, GROUP, as_months, with_groups, with_provenance
 from brierlake.diagnosis.recomputation import Recomputation
@@ -73,12 +73,17 @@ def count_rows(recomputation: Recomputation) -> Iterator[tuple[Counts, Counts]]:
     """
     rows = _group_rows(recomputation)
     is_few = recomputation.rows * (1 + len(recomputation.subject.settings.slices)) <= FEW_ROWS
-    with computed_once(compute_cells(rows, by=GROUP), is_few=is_few) as cells:
-        if not cells.frame.where(F.col("outcome") < 0).isEmpty():
+    # one pass over the rows: what is by cluster too adds up to both
+    with computed_once(compute_cells(rows, by=[*GROUP, CLUSTER]), is_few=is_few) as by_cluster:
+        if not by_cluster.frame.where(F.col("outcome") < 0).isEmpty():
             _refuse_outcomes(recomputation)
         _refuse_split_clusters(recomputation)
-        sums = compute_cluster_sums(rows, by=GROUP, cluster=CLUSTER)
-        with computed_once(sums, is_few=cells.is_small) as cluster_sums:
+        sums = compute_cluster_sums(by_cluster.frame, by=GROUP, cluster=CLUSTER)
+        is_small = by_cluster.is_small
+        with (
+            computed_once(merge_cells(by_cluster.frame, by=GROUP), is_few=is_small) as cells,
+            computed_once(sums, is_few=is_small) as cluster_sums,
+        ):
             yield cells, cluster_sums
 
 

@@ -100,13 +100,19 @@ def is_there(table: Table) -> bool:
             return table.spark.catalog.tableExists(table.sql)
         except STORAGE_FAULTS as error:
             raise StorageError.failed("read", table.name, reason_of(error)) from error
+    return _find_properties(table) is not None
+
+
+def _find_properties(table: Table) -> dict[str, str] | None:
+    """Return the properties of a Delta table; None: it isn't there."""
+    if table.path is None:
+        return read_properties(table) if is_there(table) else None
     try:  # in SQL, as all here: Delta's own Python API needs a plugin in a Spark Connect server
-        read_properties(table)
+        return read_properties(table)
     except STORAGE_FAULTS as error:
         if condition_of(error) == "DELTA_MISSING_DELTA_TABLE":
-            return False
+            return None
         raise StorageError.failed("read", table.name, reason_of(error)) from error
-    return True
 
 
 def create_table(table: Table, spec: TableSpec, *, job: str | None = None) -> Growth:
@@ -122,13 +128,14 @@ def create_table(table: Table, spec: TableSpec, *, job: str | None = None) -> Gr
         StorageError: Other files are in the way, the table has another owner or a newer format, or it can't become
             what the spec says without losing something.
     """
-    if not is_there(table):
+    properties = _find_properties(table)
+    if properties is None:
         if table.path is not None and _has_files(table.spark, table.path):
             raise StorageError.in_the_way(table.name)
         _create(table, spec, job=job)
         if table.path is not None and not is_there(table):
             _create_anew(table, spec, job=job)
-    growth = check_table(table, spec, job=job)
+    growth = check_table(table, spec, job=job, properties=properties)
     if growth:
         _grow(table, spec, growth)
     return growth
@@ -192,13 +199,18 @@ def _listed(properties: Mapping[str, str]) -> str:
     return ", ".join(f"{quoted_text(name)} = {quoted_text(value)}" for name, value in properties.items())
 
 
-def check_table(table: Table, spec: TableSpec, *, job: str | None) -> Growth:
+def check_table(
+    table: Table, spec: TableSpec, *, job: str | None, properties: Mapping[str, str] | None = None
+) -> Growth:
     """Return what the table lacks of the spec and can get.
+
+    Args:
+        properties: The table's, where they are known already.
 
     Raises:
         StorageError: It may not be written by the job, or can't become what the spec says without losing something.
     """
-    properties = read_properties(table)
+    properties = read_properties(table) if properties is None else properties
     found_format = int(properties.get(FORMAT_PROPERTY, FORMAT_VERSION))
     if found_format > FORMAT_VERSION:
         raise StorageError.newer_format(table.name, found_format, FORMAT_VERSION)
