@@ -6,10 +6,11 @@ from typing import Final
 import numpy as np
 from scipy.special import expit
 
-from brierlake.brier.grid import FloatArray, IntArray
+from brierlake.brier.grid import FloatArray
 from brierlake.brier.meaning import events_status
+from brierlake.brier.nodes import Nodes, place_nodes
 from brierlake.brier.scores import surprise
-from brierlake.brier.tally import Moments, Tally
+from brierlake.brier.tally import Tally
 
 _NO_INTERCEPT: Final = ("no_labels", "one_class", "impossible_outcome", "unresolved_tail", "no_interior_probability")
 
@@ -25,28 +26,17 @@ class CoxFit:
     status: str
 
 
-@dataclass(frozen=True, eq=False)
-class _Points:
-    """Two points for each class in each cell: logit, rows (a half of them each), outcome, and which cell it is."""
-
-    logit: FloatArray
-    n: FloatArray
-    outcome: IntArray
-    cell: IntArray
-
-
 def cox_fit(tally: Tally) -> CoxFit:
     """Fit intercept and slope (Cox 1958); rows with p of exactly 0 or 1 that agree with their outcome carry no weight.
 
-    Events and non-events of a cell enter as two points each, a standard deviation below and above their mean, so that
-    a slope is right to second order within cells.
+    Events and non-events of a cell enter as two points each, so that a slope is right to third order within cells.
     No number is given, but a status, where the maximum of the likelihood doesn't exist or can't be told from cells:
     one class, an event at p = 0 or below 1e-9 (or the mirror of it), constant p, classes that a threshold separates.
     """
-    status = _obstacle(tally)
+    status = find_obstacle(tally)
     if status is not None:
         return CoxFit(None, None, None, None, status)
-    points = _points(tally)
+    points = place_nodes(tally)
     result = _newton(points)
     if result is None:
         return CoxFit(None, None, None, None, "not_converged")
@@ -55,9 +45,9 @@ def cox_fit(tally: Tally) -> CoxFit:
 
 def calibration_in_the_large(tally: Tally) -> float | None:
     """Cox's intercept with the slope held at 1, ideally 0; None where it doesn't exist."""
-    if _obstacle(tally) in _NO_INTERCEPT:
+    if find_obstacle(tally) in _NO_INTERCEPT:
         return None
-    points = _points(tally)
+    points = place_nodes(tally)
     shift = 0.0
     for _ in range(50):
         fitted = expit(points.logit + shift)
@@ -68,7 +58,8 @@ def calibration_in_the_large(tally: Tally) -> float | None:
     return float(shift)
 
 
-def _obstacle(tally: Tally) -> str | None:
+def find_obstacle(tally: Tally) -> str | None:
+    """Why no line can be fitted; None: it can."""
     if not tally.labelled_count:
         return "no_labels"
     if not 0 < tally.event_count < tally.labelled_count:
@@ -76,7 +67,7 @@ def _obstacle(tally: Tally) -> str | None:
     unlikely = surprise(tally)
     if unlikely is not None:
         return unlikely
-    points = _points(tally)
+    points = place_nodes(tally)
     if not len(points.n):
         return "no_interior_probability"
     if points.outcome.min() == points.outcome.max():
@@ -89,25 +80,7 @@ def _obstacle(tally: Tally) -> str | None:
     return None
 
 
-def _points(tally: Tally) -> _Points:
-    parts = [
-        _of_class(rows, outcome, side)
-        for outcome, rows in enumerate((tally.nonevents, tally.events))
-        for side in (-1.0, 1.0)
-    ]
-    names = ("logit", "n", "outcome", "cell")
-    return _Points(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
-
-
-def _of_class(rows: Moments, outcome: int, side: float) -> _Points:
-    keep = np.flatnonzero((rows.n > 0) & (rows.probability > 0) & (rows.complement > 0))
-    p, q, step = rows.probability[keep], rows.complement[keep], np.sqrt(rows.variance[keep])
-    # only the outermost cells are wide enough for the step to reach 0 or 1; there the mean must do
-    step = side * np.where(step < 0.5 * np.minimum(p, q), step, 0.0)
-    return _Points(np.log(p + step) - np.log(q - step), rows.n[keep] / 2, np.full(len(keep), outcome), keep)
-
-
-def _newton(points: _Points) -> tuple[float, float, float, float] | None:
+def _newton(points: Nodes) -> tuple[float, float, float, float] | None:
     n, y = points.n, points.outcome
     middle = float(n @ points.logit) / float(n.sum())
     scale = float(np.sqrt(n @ (points.logit - middle) ** 2 / n.sum()))

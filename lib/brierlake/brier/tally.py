@@ -1,5 +1,6 @@
 """The counts and moments of one key, cell by cell: what every statistic is computed from."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
@@ -124,6 +125,21 @@ def tally_cells(cell_id: npt.ArrayLike, outcome: npt.ArrayLike, n: npt.ArrayLike
     np.add.at(totals, (slots[is_scored], inverse), moments[is_scored])
     centre = CELL_CENTRES[rank_of(distinct)]
     return Tally(distinct, centre, table, totals.transpose(0, 2, 1), int(counts[~is_scored].sum()))
+
+
+def add_tallies(tallies: Sequence[Tally]) -> Tally:
+    """Add up tallies of other rows, on the grid."""
+    if not tallies:
+        return tally_cells([], [], [], np.zeros((0, 4)))
+    cell_id, outcome = (np.concatenate(each) for each in zip(*map(_labels, tallies), strict=True))
+    n = np.concatenate([each.n.reshape(-1) for each in tallies])
+    sums = np.concatenate([each.sums.transpose(0, 2, 1).reshape(-1, 4) for each in tallies])
+    return replace(tally_cells(cell_id, outcome, n, sums), unscored_count=sum(each.unscored_count for each in tallies))
+
+
+def _labels(tally: Tally) -> tuple[FloatArray, FloatArray]:
+    """Cell and outcome of each entry of a tally's counts."""
+    return np.tile(tally.cell_id.astype(float), 3), np.repeat(_OUTCOMES, len(tally.cell_id))
 
 
 def tally_rows(probability: npt.ArrayLike, outcome: npt.ArrayLike) -> Tally:
