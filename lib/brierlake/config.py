@@ -220,6 +220,33 @@ class DiagnosticsConfig(Section):
     """Level of the intervals."""
 
 
+class DecisionConfig(Section):
+    """Where a decision is made by the probability: `threshold`, or the two costs that it follows from."""
+
+    threshold: float | None = Field(default=None, gt=0, lt=1)
+    """Probability from which on one acts."""
+    cost_false_alarm: float | None = Field(default=None, gt=0)
+    """What acting in vain costs."""
+    cost_miss: float | None = Field(default=None, gt=0)
+    """What not acting costs where it happens."""
+
+    @model_validator(mode="after")
+    def _told_once(self) -> Self:
+        costs = (self.cost_false_alarm, self.cost_miss)
+        has_costs = costs != (None, None)
+        if has_costs == (self.threshold is not None) or (has_costs and None in costs):
+            raise ValueError("give `threshold`, or both `cost_false_alarm` and `cost_miss`")
+        return self
+
+    @property
+    def at(self) -> float:
+        """The threshold: cost_false_alarm / (cost_false_alarm + cost_miss)."""
+        if self.threshold is not None:
+            return self.threshold
+        alarm, miss = self.cost_false_alarm or 0.0, self.cost_miss or 1.0
+        return alarm / (alarm + miss)
+
+
 class GateConfig(Section):
     """A bound on a metric. Outside it, the run ends with exit code 5."""
 
@@ -365,6 +392,8 @@ class Config(Section):
     """Bounds on metrics; where one is breached the run ends with exit code 5, so that what follows is stopped."""
     diagnostics: DiagnosticsConfig = DiagnosticsConfig()
     """Slices, drift and intervals."""
+    decision: DecisionConfig | None = None
+    """Where a decision is made by the probability: its net benefit is diagnosed; null: none is."""
     challenger: ChallengerConfig | None = None
     promotion: PromotionConfig = PromotionConfig()
     mlflow: MlflowConfig

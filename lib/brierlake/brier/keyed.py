@@ -42,6 +42,14 @@ class KeyFacts:
     """Values of METRIC_FIELDS that come from many windows."""
 
 
+@dataclass(frozen=True)
+class _Settings:
+    """What all keys are computed by."""
+
+    level: float
+    threshold: float | None
+
+
 Facts = Mapping[tuple[Any, ...], KeyFacts]
 """By the values of `by`; None for null."""
 _NO_FACTS: Final = KeyFacts()
@@ -53,14 +61,20 @@ def metrics_schema(cells: T.StructType, *, by: Sequence[str]) -> T.StructType:
 
 
 def compute_metrics(
-    cells: DataFrame, *, by: Sequence[str], level: float = 0.95, facts: Facts | None = None
+    cells: DataFrame,
+    *,
+    by: Sequence[str],
+    level: float = 0.95,
+    threshold: float | None = None,
+    facts: Facts | None = None,
 ) -> DataFrame:
     """Turn cells into one row per key: the columns of `by`, those of METRIC_FIELDS, and arrays `bins` and `blocks`.
 
     `cells` is what `compute_cells` or `merge_cells` returns. Optional boolean columns: `is_reference` marks cells that
     drift is measured from, already under the key that they serve (they count for nothing else; without them drift is
     null, and a key that has nothing else is left out); `has_bands`, one value per key, asks for consistency bands.
-    `facts` has what a key's cells can't tell, for the keys that there is something to tell of.
+    `facts` has what a key's cells can't tell, for the keys that there is something to tell of. `threshold` is the one
+    that decisions are made at.
     """
     validate_level(level)
     optional = {name: F.col(name).cast("double") if name in cells.columns else F.lit(None) for name in _FLAGS}
@@ -70,18 +84,18 @@ def compute_metrics(
     keys = [chosen.schema[name] for name in by]
     # one struct, not forty columns: turning each column of one row into Arrow costs more than the statistics do
     result = chosen.groupBy(*names).applyInPandas(
-        _metrics_of_key([each.name for each in keys], level, facts or {}),
+        _metrics_of_key([each.name for each in keys], _Settings(level, threshold), facts or {}),
         T.StructType([*keys, T.StructField("result", _RESULT)]),
     )
     return result.select(*names, "result.*")
 
 
 def _metrics_of_key(
-    by: list[str], level: float, facts: Facts
+    by: list[str], settings: _Settings, facts: Facts
 ) -> Callable[[tuple[Any, ...], pd.DataFrame], pd.DataFrame]:
     def metrics_of_key(key: tuple[Any, ...], cells: pd.DataFrame) -> pd.DataFrame:
         named = tuple(None if pd.isna(each) else each for each in key)
-        result = _record({name: cells[name].to_numpy(float) for name in _VALUES}, level, facts.get(named, _NO_FACTS))
+        result = _record({name: cells[name].to_numpy(float) for name in _VALUES}, settings, facts.get(named, _NO_FACTS))
         if result is None:
             return pd.DataFrame(columns=[*by, "result"])
         return pd.DataFrame({**{name: [value] for name, value in zip(by, key, strict=True)}, "result": [result]})
@@ -90,13 +104,18 @@ def _metrics_of_key(
 
 
 def compute_records(
-    cells: pa.Table, *, by: Sequence[str], level: float = 0.95, facts: Facts | None = None
+    cells: pa.Table,
+    *,
+    by: Sequence[str],
+    level: float = 0.95,
+    threshold: float | None = None,
+    facts: Facts | None = None,
 ) -> list[dict[str, Any]]:
     """The rows of `compute_metrics` as records, for few keys: what Spark takes to start is more than they cost."""
     validate_level(level)
-    told = facts or {}
+    told, settings = facts or {}, _Settings(level, threshold)
     records = (
-        (key, _record(values, level, told.get(tuple(key.values()), _NO_FACTS)))
+        (key, _record(values, settings, told.get(tuple(key.values()), _NO_FACTS)))
         for key, values in _by_key(cells, list(by))
     )
     return [{**key, **result} for key, result in records if result is not None]
@@ -115,8 +134,8 @@ def _floats(values: pa.Array) -> FloatArray:
     return np.asarray(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), np.float64)
 
 
-def _record(values: Mapping[str, FloatArray], level: float, facts: KeyFacts) -> dict[str, Any] | None:
-    is_reference = values["is_reference"] > 0
+def _record(values: Mapping[str, FloatArray], settings: _Settings, facts: KeyFacts) -> dict[str, Any] | None:
+    level, is_reference = settings.level, values["is_reference"] > 0
     if is_reference.all():
         return None
     tally = _tally(values, ~is_reference)
@@ -128,6 +147,7 @@ def _record(values: Mapping[str, FloatArray], level: float, facts: KeyFacts) -> 
         clusters=facts.clusters,
         reference_rate=facts.reference_rate,
         between=facts.between,
+        threshold=settings.threshold,
         level=level,
     )
     return {

@@ -12,6 +12,7 @@ from brierlake.brier.calibration import expected_calibration_error, maximum_cali
 from brierlake.brier.clustered import ClusterProducts
 from brierlake.brier.corp import corp_terms
 from brierlake.brier.cox import cox_fit
+from brierlake.brier.decisions import tally_net_benefit
 from brierlake.brier.decomposition import decompose, labelled_bins
 from brierlake.brier.drift import compute_drift
 from brierlake.brier.inference import (
@@ -38,16 +39,18 @@ from brierlake.brier.tally import Tally, tally_rows
 from brierlake.figures import Metrics
 
 
-def diagnostics(probability: npt.ArrayLike, outcome: npt.ArrayLike, *, level: float = 0.95) -> Metrics:
+def diagnostics(
+    probability: npt.ArrayLike, outcome: npt.ArrayLike, *, threshold: float | None = None, level: float = 0.95
+) -> Metrics:
     """Compute every statistic of rows in memory, with the numbers that Spark gets from the same rows.
 
     `probability` (N,) in [0, 1], NaN = not scored; `outcome` (N,) 0, 1, and NaN or None = no label yet. `level` is the
-    confidence level of the interval.
+    confidence level of the interval. With `threshold` there is the net benefit of acting above it.
 
     Raises:
         ValueError: for a probability outside [0, 1], another outcome, arrays that differ in length, or a strange level.
     """
-    return tally_metrics(tally_rows(probability, outcome), level=level)
+    return tally_metrics(tally_rows(probability, outcome), threshold=threshold, level=level)
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,7 @@ def tally_metrics(
     clusters: ClusterProducts | None = None,
     reference_rate: float | None = None,
     between: Mapping[str, float] | None = None,
+    threshold: float | None = None,
     level: float = 0.95,
 ) -> Metrics:
     """Compute every statistic of a tally.
@@ -77,7 +81,7 @@ def tally_metrics(
     `reference` holds the scores that drift is measured from. With `clusters`, of the same rows, every error and
     interval is the cluster-robust one. `reference_rate` is a base rate known before these rows, which skill is against;
     None: their own, in hindsight. `between` has the variances of s and r that windows like this one differ by beside
-    chance; what is said of a window for sure allows for them.
+    chance; what is said of a window for sure allows for them. `threshold` is the one that decisions are made at.
     """
     validate_level(level)
     n, n_events, n_scored = tally.labelled_count, tally.event_count, tally.scored_count
@@ -102,6 +106,7 @@ def tally_metrics(
     drift = compute_drift(tally, reference, level=level) if reference else None
     ece = expected_calibration_error(bins)
     loss, loss_status = log_loss(tally)
+    benefit = None if threshold is None else tally_net_benefit(tally, threshold)
     widened = math.sqrt(errors.inflation)
     return Metrics(
         n_rows=n_scored + tally.unscored_count,
@@ -168,6 +173,9 @@ def tally_metrics(
         mce_low=mce_low(bins, level=level, inflation=errors.inflation),
         log_loss=loss,
         log_loss_status=loss_status,
+        net_benefit=benefit.value if benefit else None,
+        net_benefit_all=benefit.treat_all if benefit else None,
+        net_benefit_error=benefit.error if benefit else None,
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from brierlake.names import internal
@@ -37,8 +37,12 @@ def paired_rows(champion: DataFrame, challenger: DataFrame, *, key: Sequence[str
     return joined.withColumn("window_start", F.col(f"{_WINDOW}.window_start")).drop(_WINDOW)
 
 
-def sum_differences(rows: DataFrame, *, outcome: str, cluster: str) -> DataFrame:
-    """Sums of d, the challenger's (p-y)^2 minus the champion's, per window and pair of versions, by way of clusters."""
+def sum_differences(rows: DataFrame, *, outcome: str, cluster: str, threshold: float | None = None) -> DataFrame:
+    """Sums of d, the challenger's (p-y)^2 minus the champion's, per window and pair of versions, by way of clusters.
+
+    `sum_benefit` is the challenger's true positives less false ones at the odds of `threshold`, minus the champion's,
+    acting where p >= `threshold`; null without one.
+    """
     first, second = (F.pow(F.col(_PROBABILITY[role]) - F.col(outcome), F.lit(2)) for role in ROLES)
     d = second - first
     is_paired = F.col(_PROBABILITY[ROLES[0]]).isNotNull() & F.col(_PROBABILITY[ROLES[1]]).isNotNull()
@@ -57,6 +61,7 @@ def sum_differences(rows: DataFrame, *, outcome: str, cluster: str) -> DataFrame
         .agg(
             F.count_if(is_paired).alias("n_paired"),
             F.count(_D).alias("n"),
+            F.sum(F.when(F.col(_D).isNotNull(), _benefit(outcome, threshold))).alias("sum_benefit"),
             *(
                 F.coalesce(F.sum(F.when(F.col(_D).isNotNull(), value)), F.lit(0.0)).alias(name)
                 for name, value in summed.items()
@@ -67,8 +72,17 @@ def sum_differences(rows: DataFrame, *, outcome: str, cluster: str) -> DataFrame
     whole = {"n_paired", "n", "n_events"}
     return parts.groupBy("window_start", *MODELS).agg(
         *(F.sum(name).cast("long" if name in whole else "double").alias(name) for name in SUMS),
+        F.sum("sum_benefit").alias("sum_benefit"),
         F.count_if(F.col("n") > 0).alias("clusters"),
         F.sum(total * total).alias("sum_s2"),
         F.sum(total * size).alias("sum_s_n"),
         F.sum(size * size).alias("sum_n2"),
     )
+
+
+def _benefit(outcome: str, threshold: float | None) -> Column:
+    if threshold is None:
+        return F.lit(None).cast("double")
+    worth = F.when(F.col(outcome) == 1, F.lit(1.0)).otherwise(F.lit(-threshold / (1 - threshold)))
+    champion, challenger = (F.when(F.col(_PROBABILITY[role]) >= threshold, worth).otherwise(0.0) for role in ROLES)
+    return challenger - champion

@@ -140,7 +140,7 @@ def _read_pairs(subject: Subject, windows: list[Window]) -> list[dict[str, Any]]
     else:
         outcomes = read_outcomes(labels, as_of=subject.stamp.at)
         rows = rows.join(outcomes, on=key_names(features), how="left")
-    summed = rows.transform(sum_differences, outcome=OUTCOME, cluster=CLUSTER).collect()
+    summed = rows.transform(sum_differences, outcome=OUTCOME, cluster=CLUSTER, threshold=subject.threshold).collect()
     return [row.asDict() for row in summed if row["champion_version"] is not None]
 
 

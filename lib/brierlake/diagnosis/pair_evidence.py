@@ -29,15 +29,18 @@ def judge_windows(
     own = [_reason(row, trained_until) for row in rows]
     counted = [place for place, reason in enumerate(own) if reason is None]
     weighed = _weigh([rows[place] for place in counted])
+    benefits = _weigh_benefits([rows[place] for place in counted])
     ended = {counted[int(last)]: at for at, last in enumerate(weighed.lasts)}
     judged, at = [], -1
     for place, row in enumerate(rows):
         at = ended.get(place, at)
-        evidence = _evidence(weighed, at)
+        evidence = {**_evidence(weighed, at), "benefit_log_e_value": _benefit_evidence(benefits, at)}
         if own[place] is not None:
             evidence["evidence_status"] = own[place]
         estimate = _estimate([row], settings, is_by_day=False)
-        judged.append({**row, **estimate, **evidence, "grain": "window", "verdict": _verdict([row], evidence)})
+        benefit = {"benefit_difference": _benefit(row)}
+        verdict = _verdict([row], evidence)
+        judged.append({**row, **estimate, **evidence, **benefit, "grain": "window", "verdict": verdict})
     return judged
 
 
@@ -47,6 +50,7 @@ def judge_month(rows: Sequence[Figures], *, settings: DiagnosticsConfig, is_by_d
     made = {**_added(chosen), **_estimate(chosen, settings, is_by_day=is_by_day)}
     return {
         **made,
+        "benefit_difference": _benefit(made),
         "grain": "month",
         "evidence_status": status,
         "verdict": made["verdict"] if status == "ok" else status,
@@ -62,6 +66,9 @@ def judge_all(rows: Sequence[Figures], *, settings: DiagnosticsConfig, is_by_day
     if status != "ok":
         evidence["evidence_status"] = status
     made = {**_added(chosen), **_estimate(chosen, settings, is_by_day=is_by_day), **evidence, "grain": "all"}
+    made["benefit_difference"] = _benefit(made)
+    benefits = _weigh_benefits(complete)
+    made["benefit_log_e_value"] = _benefit_evidence(benefits, len(weighed.lasts) - 1)
     made["n_in_sample"] = sum(row["evidence_status"] == "in_sample" for row in rows)
     return {**made, "verdict": _verdict(chosen, evidence)}
 
@@ -86,6 +93,26 @@ def _counting(rows: Sequence[Figures]) -> tuple[Sequence[Figures], str]:
 
 def _weigh(rows: Sequence[Figures]) -> Weighed:
     return weigh_windows([row["sum_d"] for row in rows], [row["n"] for row in rows], [row["sum_p"] for row in rows])
+
+
+def _weigh_benefits(rows: Sequence[Figures]) -> Weighed | None:
+    """The same for the difference of net benefit; None: some row has none, so no decision is made."""
+    if not rows or any(row.get("sum_benefit") is None for row in rows):
+        return None
+    totals = [row["sum_benefit"] for row in rows]
+    return weigh_windows(totals, [row["n"] for row in rows], [row["sum_p"] for row in rows])
+
+
+def _benefit_evidence(weighed: Weighed | None, at: int) -> float | None:
+    if weighed is None:
+        return None
+    is_ok = weighed.status == "ok" and 4 <= at < len(weighed.lasts)
+    return float(weighed.log_e_values[at]) if is_ok else 0.0
+
+
+def _benefit(row: Mapping[str, Any]) -> float | None:
+    total = row.get("sum_benefit")
+    return total / row["n"] if total is not None and row["n"] else None
 
 
 def _evidence(weighed: Weighed, at: int) -> dict[str, Any]:
@@ -122,6 +149,7 @@ def _added(rows: Iterable[Figures]) -> dict[str, Any]:
     held = list(rows)
     return {
         **{name: sum(row[name] for row in held) for name in (*SUMS, *_CLUSTERS)},
+        "sum_benefit": _sum_known([row.get("sum_benefit") for row in held]),
         "labels_as_of": min((row["labels_as_of"] for row in held), default=None),
     }
 
@@ -169,3 +197,8 @@ def _clusters(
         of_d |= {name: sums[name] for name in ("sum_s2", "sum_s_n", "sum_n2")}
         products = read_products({**dict.fromkeys(names, 0.0), **of_d})
     return products if settings.cluster != AUTO or is_by_cluster(products.clusters) else None
+
+
+def _sum_known(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known and len(known) == len(values) else None

@@ -32,6 +32,8 @@ class Subject:
     features: FeaturesConfig
     labels: Labels | None
     settings: DiagnosticsConfig
+    threshold: float | None
+    """Where decisions are made; None: none are."""
     find_trained: Callable[[], Trained]
     """Asks ledger and registry; only where something is computed."""
 
@@ -43,7 +45,8 @@ class Subject:
     @cached_property
     def recipe(self) -> str:
         """Hash of the settings that decide a figure."""
-        return compute_diagnostics_recipe(self.settings, self.features, self.labels.config if self.labels else None)
+        labels = self.labels.config if self.labels else None
+        return compute_diagnostics_recipe(self.settings, self.features, labels, threshold=self.threshold)
 
     @property
     def labels_id(self) -> str | None:
@@ -69,6 +72,7 @@ def open_subject(
         features=config.features,
         labels=labels,
         settings=config.diagnostics,
+        threshold=config.decision.at if config.decision else None,
         find_trained=find_trained,
     )
 

@@ -46,7 +46,7 @@ def _deciding(config: Config, *, resolution: Resolution, pin: Pin) -> dict[str, 
 
 
 def compute_diagnostics_recipe(
-    diagnostics: DiagnosticsConfig, features: FeaturesConfig, labels: LabelsConfig | None
+    diagnostics: DiagnosticsConfig, features: FeaturesConfig, labels: LabelsConfig | None, *, threshold: float | None
 ) -> str:
     """Return 16 hex digits of every setting that decides a figure; the labels' table and version stand beside it."""
     deciding = {
@@ -65,6 +65,7 @@ def compute_diagnostics_recipe(
             "negative": sorted(map(repr, negatives(labels))),
         },
         "format": _DIAGNOSING,
+        **({} if threshold is None else {"threshold": threshold}),
     }
     return _hashed(deciding)
 
