@@ -88,6 +88,25 @@ class Metrics(BaseModel):
     mce_low: float | None = Field(description="less what a calibrated model would show of it, in any bin")
     log_loss: float | None = Field(description="mean negative log likelihood, natural log")
     log_loss_status: str = Field(description="ok, or why there is none")
+    net_benefit: float | None = Field(
+        default=None,
+        description="true positives a row less false ones at the odds of decision's threshold; 0: never acting",
+    )
+    net_benefit_all: float | None = Field(default=None, description="that of acting on every row")
+    net_benefit_error: float | None = Field(
+        default=None, description="by how much it can be off, for rows are known by cells; 0 at thresholds of k/1000"
+    )
+    estimated_brier: float | None = Field(
+        default=None, description="what brier will be, for a window whose labels aren't complete; see estimate_kind"
+    )
+    estimated_base_rate: float | None = Field(default=None, description="what base_rate will be")
+    estimate_kind: str | None = Field(
+        default=None,
+        description="map (isotonic, of the 28 windows labelled last) or delay (labels so far, by how late each comes)",
+    )
+    estimate_error: float | None = Field(
+        default=None, description="mean |estimated - realised brier| of such estimates over 28 windows since completed"
+    )
     log_e_value: float | None = Field(
         default=None, description="evidence against calibration, natural log; may be looked at every night; grain all"
     )

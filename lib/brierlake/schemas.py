@@ -116,6 +116,7 @@ CANDIDATES = TableSpec(
             column("reason", _STRING, "why it could not"),
             column("is_selected", _BOOLEAN, "the one that was chosen", nullable=False),
             column("is_tied", _BOOLEAN, "has exactly the best value too", nullable=False),
+            column("recalibrates", _STRING, "what a recalibrated version is; null: it is none"),
         ]
     ),
     key=("run_id", "model_name", "model_version"),
@@ -287,6 +288,9 @@ COMPARE_FIELDS = [
         "on the challenger: better or worse (evidence 20 : 1 or more; months: by the interval), not_distinguishable "
         "yet, too_few_labels, in_sample, or no_windows",
     ),
+    column("sum_benefit", _DOUBLE, "true less false positives at decision's odds, challenger minus champion"),
+    column("benefit_difference", _DOUBLE, "net benefit at decision's threshold: above 0 the challenger is better"),
+    column("benefit_log_e_value", _DOUBLE, "evidence for a difference of it, as log_e_value; null: no decision"),
     column("murphy_threshold", _CURVE, "0, .01, ... 1; null at grain window, and of pairs that don't serve now"),
     column("murphy_champion", _CURVE, "mean elementary score at each threshold, 0 to 1; null: no label"),
     column("murphy_challenger", _CURVE, "below the champion's throughout: better under every proper score"),

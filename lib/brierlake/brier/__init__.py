@@ -16,6 +16,7 @@ from brierlake.brier.clusters import compute_cluster_sums, merge_cluster_sums
 from brierlake.brier.comparison import PairedDifference, paired_difference
 from brierlake.brier.corp import Corp, consistency_bands, corp_terms
 from brierlake.brier.cox import CoxFit, calibration_in_the_large, cox_fit
+from brierlake.brier.decisions import NetBenefit, benefit_from_score, net_benefit, tally_net_benefit
 from brierlake.brier.decomposition import (
     BiasCorrection,
     Bins,
@@ -25,6 +26,7 @@ from brierlake.brier.decomposition import (
     labelled_bins,
 )
 from brierlake.brier.drift import Drift, compute_drift, jensen_shannon_divergence, population_stability_index
+from brierlake.brier.estimates import Foretold, foretell, foretell_by, miss_of
 from brierlake.brier.evidence import (
     Change,
     EProcess,
@@ -36,18 +38,22 @@ from brierlake.brier.evidence import (
 )
 from brierlake.brier.inference import Estimate
 from brierlake.brier.keyed import KeyFacts, compute_metrics, compute_records, metrics_schema
+from brierlake.brier.maps import MAP_KINDS, CalibrationMap, MapKind, fit_map, fit_map_to_cells
 from brierlake.brier.meaning import FEWEST, count_rarer, events_status, is_meaningful
 from brierlake.brier.metrics import diagnostics, tally_metrics
 from brierlake.brier.murphy import MurphyCurve, murphy_curve
+from brierlake.brier.recalibration import Trial, TriedMap, try_maps
 from brierlake.brier.reliability import ReliabilityRow, corp_blocks, display_bins
-from brierlake.brier.tally import Tally, tally_cells, tally_distinct, tally_rows, tally_values
+from brierlake.brier.tally import Tally, add_tallies, tally_cells, tally_distinct, tally_rows, tally_values
 from brierlake.brier.weighted import MulticlassBrier, WeightedBrier, multiclass_brier, weighted_brier
 from brierlake.figures import Metrics
 
 __all__ = [
     "FEWEST",
+    "MAP_KINDS",
     "BiasCorrection",
     "Bins",
+    "CalibrationMap",
     "Change",
     "ClusterProducts",
     "Corp",
@@ -57,17 +63,24 @@ __all__ = [
     "Drift",
     "EProcess",
     "Estimate",
+    "Foretold",
     "KeyFacts",
+    "MapKind",
     "Metrics",
     "MulticlassBrier",
     "MurphyCurve",
+    "NetBenefit",
     "PairedDifference",
     "ReliabilityRow",
     "Tally",
+    "Trial",
+    "TriedMap",
     "Weighed",
     "WeightedBrier",
     "add_in_order",
     "add_products",
+    "add_tallies",
+    "benefit_from_score",
     "calibration_in_the_large",
     "change_statistic",
     "choose_lags",
@@ -93,6 +106,10 @@ __all__ = [
     "e_process",
     "events_status",
     "expected_calibration_error",
+    "fit_map",
+    "fit_map_to_cells",
+    "foretell",
+    "foretell_by",
     "is_meaningful",
     "jensen_shannon_divergence",
     "kernel_calibration_error",
@@ -101,8 +118,10 @@ __all__ = [
     "merge_cells",
     "merge_cluster_sums",
     "metrics_schema",
+    "miss_of",
     "multiclass_brier",
     "murphy_curve",
+    "net_benefit",
     "paired_difference",
     "population_stability_index",
     "read_products",
@@ -110,8 +129,10 @@ __all__ = [
     "tally_cells",
     "tally_distinct",
     "tally_metrics",
+    "tally_net_benefit",
     "tally_rows",
     "tally_values",
+    "try_maps",
     "weigh_windows",
     "weighted_brier",
 ]

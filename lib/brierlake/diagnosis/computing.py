@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -20,11 +21,13 @@ from brierlake.diagnosis.counting import (
     with_months,
     write_part,
 )
+from brierlake.diagnosis.foretelling import ask, foretell_windows
 from brierlake.diagnosis.grouping import GROUP, as_metric_cells, as_reliability, with_provenance
-from brierlake.diagnosis.history import History
+from brierlake.diagnosis.history import PUBLISHED, History
 from brierlake.diagnosis.recomputation import Recomputation
 from brierlake.errors import StorageError
 from brierlake.lakehouse.diagnostics import Figures, part_condition, read_cells, replace_part
+from brierlake.lakehouse.lake import Lake
 from brierlake.lakehouse.tables import Table, local_frame, read_version
 from brierlake.lakehouse.windows import filter_condition
 from brierlake.run.context import Say, make_table
@@ -52,12 +55,17 @@ def write_diagnostics(recomputation: Recomputation, *, say: Say) -> list[Figures
         make_table(getattr(lake, each), spec, say=say)
     with count_rows(recomputation) as (counted, counted_sums):
         for _ in range(_ATTEMPTS):
-            # who committed cells meanwhile may have added up months and total without ours, or we without theirs
-            version = read_version(lake.cells)
-            published = _write(recomputation, counted, counted_sums, cells_version=version + 1)
-            if read_version(lake.cells) == version + 1:
+            # who committed meanwhile may have added up months and total without ours, or we without theirs
+            cells, sums = _read_versions(lake)
+            published = _write(recomputation, counted, counted_sums, cells_version=cells + 1)
+            if _read_versions(lake) == (cells + 1, sums + 1):
                 return published
     raise StorageError.conflict(lake.cells.name, _ATTEMPTS)
+
+
+def _read_versions(lake: Lake) -> tuple[int, int]:
+    """Versions of the two tables that add up."""
+    return both(lambda: read_version(lake.cells), lambda: read_version(lake.clusters))
 
 
 def _write(recomputation: Recomputation, counted: Counts, counted_sums: Counts, *, cells_version: int) -> list[Figures]:
@@ -70,9 +78,11 @@ def _write(recomputation: Recomputation, counted: Counts, counted_sums: Counts, 
         with _metrics(recomputation, *whole, has_few_keys=has_few_keys) as metrics:
             rows = metrics.withColumn("cells_version", F.lit(cells_version))
 
-            def add_up() -> None:  # sums go first: who finds our cells finds them too
-                write_part(recomputation, sums, lake.clusters, CLUSTERS)
-                write_part(recomputation, cells, lake.cells, CELLS)
+            def add_up() -> None:
+                both(
+                    lambda: write_part(recomputation, cells, lake.cells, CELLS),
+                    lambda: write_part(recomputation, sums, lake.clusters, CLUSTERS),
+                )
 
             both(add_up, lambda: _replace(recomputation, rows, "reliability", is_small=has_few_keys))
             _replace(recomputation, rows, "metrics", is_small=has_few_keys)
@@ -149,13 +159,21 @@ def _metrics(
 
     def facts_of(sums: pa.Table) -> dict[tuple[Any, ...], KeyFacts]:
         history = History(sums, settings=subject.settings, features=subject.features, trained=subject.trained)
-        return history.facts(windows=windows, months=months)
+        facts = history.facts(windows=windows, months=months)
+        days = history.labelled_days
+        complete, others = ([day for day, is_complete in days.items() if is_complete is each] for each in (True, False))
+        for day, told in foretell_windows(cells, ask(windows, complete=complete, others=others)).items():
+            key = (*PUBLISHED, "window", day, None, None)
+            facts[key] = replace(facts[key], evidence={**facts[key].evidence, **told})
+        return facts
 
     if has_few_keys:
         gathered, counted = both(keyed.toArrow, own.toArrow)
-        records = compute_records(gathered, by=GROUP, level=level, facts=facts_of(counted))
+        facts = facts_of(counted)
+        records = compute_records(gathered, by=GROUP, level=level, threshold=subject.threshold, facts=facts)
         yield local_frame(spark, records, metrics_schema(keyed.schema, by=GROUP))
         return
     facts = facts_of(own.toArrow())
-    with persisted(compute_metrics(keyed, by=GROUP, level=level, facts=facts)) as metrics:
+    computed = compute_metrics(keyed, by=GROUP, level=level, threshold=subject.threshold, facts=facts)
+    with persisted(computed) as metrics:
         yield metrics

@@ -96,6 +96,12 @@ class History:
         return found
 
     @cached_property
+    def labelled_days(self) -> Mapping[date, bool]:
+        """Windows with a date that hold scored rows, in order of time, and whether their labels are complete."""
+        series = self._series.get(PUBLISHED, {})
+        return {day: _is_complete(sums) for day, sums in series.items() if sums[_SUMS.index("n_scored")]}
+
+    @cached_property
     def _are_days(self) -> bool:
         """Whether each window is one cluster and follows the one before: only then do lags mean something."""
         return self._settings.cluster == AUTO and self._features.window == "day"
