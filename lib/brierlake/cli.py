@@ -303,6 +303,42 @@ def promote(config: Config, *, is_dry_run: bool, terminal: Terminal) -> None:
 
 
 @main.command()
+@click.option("--model", metavar="NAME/NUMBER", help="Version, also as name@alias; without it the one `score` chooses.")
+@_FROM
+@click.option("--fit-until", metavar="TIME", help="Maps are fitted before it and tried from it on; else half and half.")
+@_TO
+@click.option("--picture", metavar="FILE", help="Draw the maps to this SVG file.")
+@click.option("--dry-run", "is_dry_run", is_flag=True, help="Say what would be registered, and register nothing.")
+@_configured
+def recalibrate(
+    config: Config,
+    *,
+    model: str | None,
+    start: str | None,
+    fit_until: str | None,
+    end: str | None,
+    picture: str | None,
+    is_dry_run: bool,
+    terminal: Terminal,
+) -> None:
+    """Fit maps that mend a version's probabilities, and register the one that later windows prove."""
+    from brierlake.commands.recalibrate import recalibrate as run
+
+    summary = run(
+        config,
+        model=model,
+        start=start,
+        fit_until=fit_until,
+        end=end,
+        picture=picture,
+        is_dry_run=is_dry_run,
+        say=terminal.say,
+        is_debug=terminal.is_debug,
+    )
+    terminal.show(summary)
+
+
+@main.command()
 @click.option("--experiment", required=True, metavar="NAME", help="Experiment whose runs are looked at.")
 @click.option("--name", metavar="MODEL", help="Registered model; may hold {model}, {params.x}, {tags.x}.")
 @click.option("--filter", "filter_string", default="", metavar="SEARCH", help="Only runs that MLflow's search finds.")

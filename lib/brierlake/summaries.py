@@ -35,6 +35,8 @@ class ModelPart(Part):
     metric: str
     value: float | None
     """The metric that it was chosen by; null: a pinned version without it."""
+    recalibrates: str | None = None
+    """What a recalibrated version is, in words; null: it is none."""
 
 
 class CandidatePart(Part):
@@ -297,6 +299,61 @@ class PromoteSummary(RunSummary):
     reason: str
 
 
+class SpanPart(Part):
+    """Windows in a row."""
+
+    first: date
+    last: date
+    windows: int
+    """With complete labels, from after the training."""
+
+
+class MapPart(Part):
+    """One kind of map, fitted on the earlier windows and tried on the later ones."""
+
+    kind: Literal["shift", "platt", "beta", "isotonic"]
+    status: str
+    """ok, or why it could not be fitted."""
+    parameters: dict[str, float]
+    """shift: a; platt: a, b; beta: c, a, b."""
+    knots: list[list[float]]
+    """isotonic: probability and event rate of each block."""
+    brier: float | None
+    difference: float | None
+    """Mean of (map(p)-y)^2 - (p-y)^2 over the rows tried on: below 0, the map is better."""
+    log_e_value: float
+    """Evidence for a difference, natural logarithm."""
+    n_windows: int
+    evidence_status: str
+    error: float
+    """By how much `brier` can be off, for rows are known by their cells."""
+
+
+class RecalibrateSummary(RunSummary):
+    action: Literal["recalibrate"] = "recalibrate"
+    status: Literal["published", "planned", "unchanged", "nothing_to_win"]
+    """unchanged: the same map of the same version is registered already."""
+    model: str
+    recalibrates: int
+    """Version inside."""
+    version: int | None
+    """The recalibrated version; null: none is registered."""
+    alias: str | None
+    fitted_on: SpanPart
+    tried_on: SpanPart
+    rows: int
+    """Labelled rows of the windows tried on."""
+    brier: float | None
+    """Of these, without a map."""
+    chosen: str | None
+    """Kind of the map that is better with evidence of 20 : 1; null: none is."""
+    maps: list[MapPart]
+    picture: str | None
+    """File that the maps were drawn to."""
+    seconds: dict[str, float] = {}
+    """Where the time went, by step: try, register."""
+
+
 class RegistrationPart(Part):
     """One model of one MLflow run: registered now, or why not."""
 
@@ -394,6 +451,7 @@ AnySummary = (
     | MaintainSummary
     | PromoteSummary
     | RegisterSummary
+    | RecalibrateSummary
     | InitSummary
     | RunsSummary
     | CandidatesSummary

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 
 FEATURES_TAG = "brierlake.features"
 TRAINED_UNTIL_TAG = "brierlake.trained_until"
+RECALIBRATES_TAG = "brierlake.recalibrates"
+RECALIBRATED_LOADER = "brierlake.model.recalibrated"
+"""Module that MLflow loads a recalibrated version with; `training.py` is where both sides of the registry look."""
+INNER_FLAVORS = "brierlake_inner"
+"""In a recalibrated version's MLmodel metadata: the flavors of the model inside."""
+INNER_MODEL, CALIBRATION_FILE = "model", "calibration.json"
+"""What its data folder holds."""
 _LONGEST_TAG = 8000  # MLflow cuts longer run tags off without a word
 
 
@@ -69,7 +76,7 @@ def log_features(features: Sequence[str], *, trained_until: date | str | None = 
         raise ValueError(f"features must be a list of column names, not {features!r}")
     if len(set(features)) != len(features):
         raise ValueError("features holds a name twice")
-    text = json.dumps(list(features))
+    text = told_features(features)
     if len(text) > _LONGEST_TAG:
         raise ValueError(
             f"{len(features)} names take {len(text)} characters and a tag keeps {_LONGEST_TAG}: "
@@ -77,6 +84,11 @@ def log_features(features: Sequence[str], *, trained_until: date | str | None = 
         )
     _log_trained_until(trained_until)
     mlflow.set_tag(FEATURES_TAG, text)
+
+
+def told_features(features: Sequence[str]) -> str:
+    """Return the order of training columns as the tag keeps it."""
+    return json.dumps(list(features))
 
 
 def _log_trained_until(moment: date | str | None) -> None:

@@ -14,7 +14,7 @@ from brierlake.errors import ConfigError, StorageError
 from brierlake.lakehouse.diagnostics import CHAMPION
 from brierlake.lakehouse.tables import Table, is_there, read_table
 from brierlake.page import find_months_verdict, find_verdict, pool_months
-from brierlake.run.context import Say, open_run
+from brierlake.run.context import Run, Say, open_run
 from brierlake.summaries import CandidatesSummary, Row, RunsSummary, ShowSummary, VerdictPart, as_row
 
 _RUN_COLUMNS = (
@@ -23,7 +23,7 @@ _RUN_COLUMNS = (
 )  # fmt: skip
 _CANDIDATE_COLUMNS = (
     "rank", "model_name", "model_version", "metric_name", "value", "step", "logged_at", "value_source", "is_eligible",
-    "reason", "is_selected", "is_tied", "run_id", "looked_at",
+    "reason", "is_selected", "is_tied", "recalibrates", "run_id", "looked_at",
 )  # fmt: skip
 _YEAR, _MONTH = re.compile(r"\d{4}"), re.compile(r"\d{4}-\d{2}")
 
@@ -57,7 +57,7 @@ def show(config: Config, *, window: str, say: Say, is_debug: bool) -> ShowSummar
         job=config.job,
         window=window,
         grain=span.grain,
-        made_by=_made_by(run.lake.predictions, span),
+        made_by=_made_by(run, span),
         verdict=VerdictPart(level=verdict.level.value, words=verdict.words, reason=verdict.reason),
         metrics=as_row(row),
         months=[as_row(each) for each in rows] if is_year else [],
@@ -81,6 +81,7 @@ def _rows(
     rows = read_table(table).where(F.col("job") == job)
     if run_id is not None:
         rows = rows.where(F.col("run_id") == run_id)
+    columns = [name for name in columns if name in rows.columns]  # an earlier release wrote fewer
     times = [name for name in columns if name.endswith("_at")]
     utc = {name: F.date_format(F.to_utc_timestamp(name, F.current_timezone()), "yyyy-MM-dd HH:mm:ss") for name in times}
     ordered = rows.withColumns(utc).orderBy(*(order_by if isinstance(order_by, tuple) else (order_by,))).limit(most)
@@ -123,11 +124,22 @@ def _published(metrics: Table, span: _Span, window: str, *, job: str) -> list[di
     return [row.asDict(recursive=True) for row in found]
 
 
-def _made_by(predictions: Table, span: _Span) -> list[Row]:
-    inside = read_table(predictions).where(F.col("window_start").between(span.first, span.last))
+def _made_by(run: Run, span: _Span) -> list[Row]:
+    inside = read_table(run.lake.predictions).where(F.col("window_start").between(span.first, span.last))
     counted = inside.groupBy("run_id", "model_name", "model_version", "features_version").agg(
         F.count(F.lit(1)).alias("rows"),
         F.count("issue").alias("issues"),
         F.countDistinct("window_start").alias("windows"),
     )
-    return [row.asDict() for row in counted.orderBy("run_id").collect()]
+    made_of = _recalibrations(run.lake.candidates, job=run.config.job)
+    rows = [row.asDict() for row in counted.orderBy("run_id").collect()]
+    return [{**row, "recalibrates": made_of.get((row["model_name"], row["model_version"]))} for row in rows]
+
+
+def _recalibrations(candidates: Table, *, job: str) -> dict[tuple[str, int], str]:
+    """What each recalibrated version is, as the runs that looked at it say."""
+    if not is_there(candidates) or "recalibrates" not in read_table(candidates).columns:  # of an earlier release
+        return {}
+    rows = read_table(candidates).where((F.col("job") == job) & F.col("recalibrates").isNotNull())
+    found = rows.select("model_name", "model_version", "recalibrates").distinct().collect()
+    return {(row["model_name"], row["model_version"]): row["recalibrates"] for row in found}

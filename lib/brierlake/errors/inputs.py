@@ -28,6 +28,39 @@ class ContractError(BrierlakeError):
         )
 
     @classmethod
+    def few_windows_to_recalibrate(
+        cls,
+        version: str,
+        *,
+        there: int,
+        after: int,
+        complete: int,
+        fitted_on: int,
+        tried_on: int,
+        fewest: int,
+    ) -> Self:
+        return cls(
+            f"{version} can't be recalibrated yet: of its {there:,} diagnosed windows {after:,} are from after its "
+            f"training and {complete:,} of these have complete labels, which leaves {fitted_on:,} to fit on and "
+            f"{tried_on:,} to try on; {fewest} each are needed. Wait for labels, move --fit-until, or say until when "
+            "it was trained (tag brierlake.trained_until)."
+        )
+
+    @classmethod
+    def nothing_to_fit(cls, version: str, n: int, n_events: int) -> Self:
+        return cls(
+            f"{version} can't be recalibrated: the windows to fit on have {n:,} labelled rows, of which {n_events:,} "
+            "are of the positive class; 10 of either class are needed."
+        )
+
+    @classmethod
+    def scored_anew(cls, windows: Sequence[object]) -> Self:
+        return cls(
+            f"Windows were scored anew since they were diagnosed ({listed(map(str, windows), most=5)}): run "
+            "`brierlake diagnose`, then try again."
+        )
+
+    @classmethod
     def faults(cls, title: str, faults: Sequence[str]) -> Self:
         lines = "".join(f"\n  - {fault}" for fault in faults)
         return cls(f"{title}{lines}")

@@ -74,6 +74,20 @@ class ModelError(BrierlakeError):
         )
 
     @classmethod
+    def other_class(cls, uri: str, fitted: object, wanted: object) -> Self:
+        return cls(
+            f"{uri} recalibrates the probability of {fitted!r}, and model.positive_class asks for that of {wanted!r}. "
+            "Pin the version inside, or recalibrate anew."
+        )
+
+    @classmethod
+    def is_recalibrated(cls, uri: str, inner: str) -> Self:
+        return cls(
+            f"{uri} is itself a recalibration of {inner}, and maps aren't stacked: recalibrate that one again, with "
+            f"--model {inner}."
+        )
+
+    @classmethod
     def replaced(cls, uri: str) -> Self:
         return cls(
             f"{uri} isn't the version any more that was chosen a moment ago: its model was made anew. Run again."

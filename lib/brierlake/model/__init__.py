@@ -11,6 +11,7 @@ from brierlake.model.environment import (
     validate_environment,
 )
 from brierlake.model.issues import is_vague, words_of
+from brierlake.model.recalibrated import Calibration, read_calibration, save_recalibrated
 from brierlake.model.sample import SampleResult, explain_rows, try_sample
 from brierlake.model.udf import ISSUE, PROBABILITY, ModelUdf, build_udf, select_inputs, with_predictions
 from brierlake.model.wrap import prepare_adapter
@@ -18,6 +19,7 @@ from brierlake.model.wrap import prepare_adapter
 __all__ = [
     "ISSUE",
     "PROBABILITY",
+    "Calibration",
     "Contract",
     "Difference",
     "Differences",
@@ -31,7 +33,9 @@ __all__ = [
     "explain_rows",
     "is_vague",
     "prepare_adapter",
+    "read_calibration",
     "read_environment",
+    "save_recalibrated",
     "select_inputs",
     "try_sample",
     "validate_environment",

@@ -15,6 +15,7 @@ import pandas as pd
 from mlflow.models import Model
 from numpy.typing import NDArray
 
+from brierlake.brier import CalibrationMap
 from brierlake.config import Label
 from brierlake.model.bad_rows import score_rows
 from brierlake.model.flavors import Source, probability_source
@@ -37,7 +38,14 @@ class Adapter:
     """Takes features by position, then bits of where some were null; gives a probability a row, or an issue's code."""
 
     def __init__(
-        self, source: Source, *, features: list[str], types: list[str], form: str, masked: Sequence[str] = ()
+        self,
+        source: Source,
+        *,
+        features: list[str],
+        types: list[str],
+        form: str,
+        masked: Sequence[str] = (),
+        calibration: CalibrationMap | None = None,
     ) -> None:
         self.source = source
         self.features = features
@@ -55,6 +63,7 @@ class Adapter:
         ]
         self.is_read_by_row = source.is_read_by_row and set(types) == {"float64"}
         self.known = KnownGaps()
+        self.calibration = calibration
 
     def get_raw_model(self) -> "Adapter":
         return self
@@ -66,7 +75,8 @@ class Adapter:
     def with_issues(self, data: pd.DataFrame) -> tuple[Floats, Texts]:
         """Return each row's probability (NaN = none) and issue (empty = none)."""
         with self.source.at_work():
-            return self._with_issues(data)
+            probability, issue = self._with_issues(data)
+        return (self.calibration.apply(probability) if self.calibration else probability), issue
 
     def _with_issues(self, data: pd.DataFrame) -> tuple[Floats, Texts]:
         frame, fits, reasons = self._named(data)
@@ -164,7 +174,9 @@ def _loaded(path: Path, settings: dict[str, Any]) -> Adapter:
     logging.getLogger("mlflow.pyfunc").debug("loading %s", path)
     source = load_source(path, positive_class=settings["positive_class"])
     names = ("features", "types", "form", "masked")
-    return Adapter(source, **{name: settings[name] for name in names})
+    text = settings.get("calibration")
+    calibration = CalibrationMap.from_json(text) if text else None
+    return Adapter(source, **{name: settings[name] for name in names}, calibration=calibration)
 
 
 def load_source(path: Path, *, positive_class: Label) -> Source:

@@ -10,6 +10,7 @@ import mlflow
 import mlflow.pyfunc
 
 import brierlake
+from brierlake.brier import CalibrationMap
 from brierlake.config import Label
 from brierlake.model.adapter import INNER, SETTINGS
 from brierlake.model.contract import Contract
@@ -18,11 +19,20 @@ from brierlake.model.quiet import quiet_mlflow
 _FORMAT = 2
 
 
-def prepare_adapter(model_path: Path, *, digest: str, contract: Contract, positive_class: Label, folder: Path) -> Path:
+def prepare_adapter(
+    model_path: Path,
+    *,
+    digest: str,
+    contract: Contract,
+    positive_class: Label,
+    folder: Path,
+    calibration: CalibrationMap | None = None,
+) -> Path:
     """Save the adapter around the model and return its folder, inside `folder`; an earlier one is replaced.
 
     Args:
         digest: Of the model's files.
+        calibration: Map that the model's probabilities go through; None: none.
     """
     adapter_path, package = folder / "adapter", Path(brierlake.__file__).parent
     shutil.rmtree(adapter_path, ignore_errors=True)
@@ -33,6 +43,7 @@ def prepare_adapter(model_path: Path, *, digest: str, contract: Contract, positi
         "form": contract.form,
         "masked": contract.masked,
         "positive_class": positive_class,
+        **({"calibration": calibration.to_json()} if calibration else {}),
     }
     whole = hashlib.sha256(json.dumps({**settings, "model": digest}, sort_keys=True).encode())
     with tempfile.TemporaryDirectory(dir=folder) as staging, quiet_mlflow():

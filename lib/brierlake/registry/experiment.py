@@ -48,11 +48,9 @@ def log_result(client: MlflowClient, config: MlflowConfig, result: Result) -> st
         ModelError: MLflow refuses or can't be reached. What was logged until then is marked as failed.
     """
     with asking(config.tracking_uri, f"log a run to the experiment {config.experiment!r}", needs="EDIT"):
-        experiment_id = _experiment_id(client, config)
+        where = experiment_id(client, config)
         with without_retries():
-            run_id = str(
-                client.create_run(experiment_id, run_name=redacted(result.name), tags=_told(result.tags)).info.run_id
-            )
+            run_id = str(client.create_run(where, run_name=redacted(result.name), tags=_told(result.tags)).info.run_id)
         try:
             _fill(client, run_id, result)
         except Exception:
@@ -69,7 +67,8 @@ def tag_version(client: MlflowClient, config: MlflowConfig, name: str, version: 
             client.set_model_version_tag(name, str(version), key, redacted(value))
 
 
-def _experiment_id(client: MlflowClient, config: MlflowConfig) -> str:
+def experiment_id(client: MlflowClient, config: MlflowConfig) -> str:
+    """Return the id of the configured experiment, which is made where it is absent."""
     found = client.get_experiment_by_name(config.experiment)
     if found is None:
         try:

@@ -2,7 +2,10 @@
 
 import shutil
 import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
@@ -17,6 +20,7 @@ from brierlake.registry.files import (
     compute_digest,
     describe_format,
     describe_suspects,
+    find_inner,
     find_missing,
     find_refusals,
     list_files,
@@ -24,6 +28,7 @@ from brierlake.registry.files import (
 )
 from brierlake.registry.records import FetchedModel, Resolution
 from brierlake.registry.versions import read_version
+from brierlake.training import CALIBRATION_FILE, INNER_MODEL
 
 
 def fetch_model(client: MlflowClient, resolution: Resolution, config: ModelConfig, *, folder: Path) -> FetchedModel:
@@ -78,13 +83,43 @@ def _downloaded(client: MlflowClient, uri: str, target: Path, *, path: str = "")
         return Path(repository.download_artifacts(path, dst_path=str(target)))  # type: ignore[no-untyped-call]
 
 
+def _describe_inner(inner: Path, mlmodel: Mapping[str, Any], uri: str) -> Format | None:
+    """How the model inside a recalibrated one is loaded, by its own files."""
+    own = read_mlmodel(inner / MLMODEL)
+    missing = [f"{INNER_MODEL}/{MLMODEL} is missing or unreadable"] if own is None else find_missing(inner, own)
+    if not (inner.parent / CALIBRATION_FILE).is_file():
+        missing = [*missing, f"{CALIBRATION_FILE} is missing"]
+    if missing or own is None:
+        raise ModelError.incomplete(uri, missing)
+    if find_inner(inner, own) is not None:
+        raise ModelError.untrusted(uri, ["it is recalibrated twice over"])
+    outer, described = describe_format(mlmodel), describe_format(own)
+    has_code = outer is None or outer.has_code
+    return described and replace(described, has_code=described.has_code or has_code)
+
+
+def fetch_calibration(client: MlflowClient, uri: str, *, folder: Path) -> str:
+    """Download only what a recalibrated version was recalibrated by: the text of its `calibration.json`.
+
+    Raises:
+        ModelError: It isn't there, or the version is no recalibrated one.
+    """
+    mlmodel = read_mlmodel(_downloaded(client, uri, folder, path=MLMODEL))
+    inner = mlmodel and find_inner(Path(), mlmodel)
+    if not inner:
+        raise ModelError.incomplete(uri, [f"{CALIBRATION_FILE} is missing"])
+    path = (inner.parent / CALIBRATION_FILE).as_posix()
+    return _downloaded(client, uri, folder, path=path).read_text(encoding="utf-8")
+
+
 def _checked(path: Path, uri: str, config: ModelConfig) -> FetchedModel:
     mlmodel = read_mlmodel(path / MLMODEL)
     if mlmodel is None:
         raise ModelError.incomplete(uri, [f"{MLMODEL} is missing or unreadable"])
     if missing := find_missing(path, mlmodel):
         raise ModelError.incomplete(uri, missing)
-    described = describe_format(mlmodel)
+    inner = find_inner(path, mlmodel)
+    described = describe_format(mlmodel) if inner is None else _describe_inner(inner, mlmodel, uri)
     if described is None:
         raise ModelError.untrusted(uri, ["it has no python_function flavor to be scored with"])
     faults = find_refusals(described, config.allow)
@@ -97,7 +132,8 @@ def _checked(path: Path, uri: str, config: ModelConfig) -> FetchedModel:
         raise ModelError.other_digest(uri, expected=config.digest, found=digest)
     files = list_files(path)
     return FetchedModel(
-        path=path,
+        path=inner or path,
+        calibration=(inner.parent / CALIBRATION_FILE).read_text(encoding="utf-8") if inner else None,
         digest=digest,
         flavor=described.flavor,
         flavors=described.flavors,

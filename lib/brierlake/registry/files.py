@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import yaml
 from brierlake.config import AllowConfig
 from brierlake.registry.archives import find_untrusted
 from brierlake.registry.contents import Suspect
+from brierlake.training import INNER_FLAVORS, INNER_MODEL, RECALIBRATED_LOADER
 
 PYFUNC = "python_function"
 _SHOWN = 4
@@ -80,8 +81,10 @@ def describe_format(mlmodel: Mapping[str, Any]) -> Format | None:
     if PYFUNC not in flavors:
         return None
     loader = str(flavors[PYFUNC].get("loader_module", ""))
-    flavor = LOADERS.get(loader, loader)
     has_code = any(each.get("code") or "model_code_path" in each for each in flavors.values())
+    if loader == RECALIBRATED_LOADER and (inner := _inner_format(mlmodel)) is not None:
+        return replace(inner, has_code=has_code or inner.has_code, has_signature=bool(mlmodel.get("signature")))
+    flavor = LOADERS.get(loader, loader)
     return Format(
         loader=loader,
         flavor=flavor,
@@ -91,6 +94,23 @@ def describe_format(mlmodel: Mapping[str, Any]) -> Format | None:
         has_signature=bool(mlmodel.get("signature")),
         strangers=tuple(_strangers(flavors)),
     )
+
+
+def _inner_format(mlmodel: Mapping[str, Any]) -> Format | None:
+    """How the model inside a recalibrated one would be loaded, as its MLmodel says; its files are looked at later."""
+    told = (mlmodel.get("metadata") or {}).get(INNER_FLAVORS)
+    if not isinstance(told, dict) or not all(isinstance(each, dict) for each in told.values()):
+        return None
+    inner = describe_format({"flavors": told})
+    return None if inner is None or inner.loader == RECALIBRATED_LOADER else inner
+
+
+def find_inner(folder: Path, mlmodel: Mapping[str, Any]) -> Path | None:
+    """Return the folder of the model inside a recalibrated one; None: it is none."""
+    own = mlmodel["flavors"].get(PYFUNC, {})
+    if own.get("loader_module") != RECALIBRATED_LOADER:
+        return None
+    return folder / str(own.get("data", "")) / INNER_MODEL
 
 
 def find_refusals(described: Format, allow: AllowConfig) -> list[str]:
@@ -188,7 +208,8 @@ def find_missing(folder: Path, mlmodel: Mapping[str, Any]) -> list[str]:
         elif not place.exists():
             faults.append(f"{path} is missing")
     expected = mlmodel.get("model_size_bytes")
-    size = sum(each.stat().st_size for each in list_files(folder) if each.name not in _NOT_IN_SIZE)
+    counted = (each for each in list_files(folder) if each.relative_to(folder).as_posix() not in _NOT_IN_SIZE)
+    size = sum(each.stat().st_size for each in counted)
     if isinstance(expected, int) and size < expected:
         faults.append(f"its files hold {size} bytes, and MLmodel says {expected}")
     return faults

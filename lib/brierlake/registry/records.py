@@ -1,7 +1,7 @@
 """What resolving hands on: every version looked at, and the one that was chosen."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -33,6 +33,8 @@ class Candidate:
     is_selected: bool
     is_tied: bool
     """Another eligible version, of another origin, has exactly this value."""
+    recalibrates: str | None = None
+    """What a recalibrated version is, in words."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,24 @@ class TrainedUntil:
     """UTC."""
     source: str
     """tag, config, run_end or registered: the last two are safe bounds, for nothing is trained on what is to come."""
+
+
+@dataclass(frozen=True)
+class Recalibration:
+    """What a recalibrated version is made of: another version, and a map of its probabilities."""
+
+    model_name: str
+    model_version: int
+    kind: str
+    fitted_until: datetime | None
+    """First moment that the map was not fitted on (UTC)."""
+
+    @property
+    def described(self) -> str:
+        """What is said of it behind 'version 7 = '."""
+        last = self.fitted_until and (self.fitted_until - timedelta(microseconds=1))
+        until = f", fitted until {last.day} {last:%B %Y}" if last else ""
+        return f"version {self.model_version} recalibrated ({self.kind}{until})"
 
 
 @dataclass(frozen=True)
@@ -60,6 +80,8 @@ class Resolution:
     """Order of the training columns, as a tag or param says; empty: nothing says so."""
     trained_until: TrainedUntil | None = None
     """None: nothing says so, not even when it was registered."""
+    recalibration: Recalibration | None = None
+    """None: it is no recalibrated version."""
 
     @property
     def uri(self) -> str:
@@ -75,6 +97,7 @@ class FetchedModel:
     """The pinned version on this machine: whole, allowed, and known by its digest."""
 
     path: Path
+    """Of the model; of a recalibrated one that of the model inside."""
     digest: str
     """sha256 over the sorted (relative path, size, sha256) of its files, without `registered_model_meta`."""
     flavor: str
@@ -83,3 +106,5 @@ class FetchedModel:
     is_pickle: bool
     size_bytes: int
     file_count: int
+    calibration: str | None = None
+    """Text of a recalibrated version's `calibration.json`."""

@@ -11,7 +11,8 @@ from brierlake.errors import ModelError
 from brierlake.registry.fetching import read_format
 from brierlake.registry.files import find_unfit
 from brierlake.registry.ranking import rank_measures
-from brierlake.registry.records import Candidate, Resolution
+from brierlake.registry.recalibrations import read_recalibration
+from brierlake.registry.records import Candidate, Recalibration, Resolution
 from brierlake.registry.runs import Run, read_features
 from brierlake.registry.training_period import find_trained_until
 from brierlake.registry.values import Measure, read_measures
@@ -31,6 +32,8 @@ def resolve_model(client: MlflowClient, config: ModelConfig) -> Resolution:
     runs = read_version_runs(client, versions)
     measures = read_measures(client, versions, runs, config)
     candidates = _pinned(measures, config) if config.pin else _chosen(client, measures, runs, config)
+    made_of = {each.label: read_recalibration(each, runs.get(each.run_id or "")) for each in versions}
+    candidates = tuple(_described(each, made_of[f"{each.model_name}/{each.model_version}"]) for each in candidates)
     best = next(each for each in candidates if each.is_selected)
     version = next(each for each in versions if (each.name, each.number) == (best.model_name, best.model_version))
     run = runs.get(version.run_id or "")
@@ -43,7 +46,12 @@ def resolve_model(client: MlflowClient, config: ModelConfig) -> Resolution:
         candidates=candidates,
         features=read_features(read_tags(client, version), *((run.tags, run.params) if run else ())),
         trained_until=find_trained_until(client, version, run, config),
+        recalibration=made_of[version.label],
     )
+
+
+def _described(candidate: Candidate, recalibration: Recalibration | None) -> Candidate:
+    return replace(candidate, recalibrates=recalibration.described) if recalibration else candidate
 
 
 def _pinned(measures: Sequence[Measure], config: ModelConfig) -> tuple[Candidate, ...]:
@@ -58,7 +66,11 @@ def _chosen(
 ) -> tuple[Candidate, ...]:
     """Mark the best whose files may be used; each that may not gets its reason, and the next is looked at."""
     origins = {(each.version.name, each.version.number): each.version.origin for each in measures}
-    refused: dict[str, str] = {}
+    refused = {
+        each.version.origin: f"{made_of.described}, measured on other rows than they are: pin it to serve it"
+        for each in measures
+        if (made_of := read_recalibration(each.version, runs.get(each.version.run_id or "")))
+    }
     while True:
         candidates = rank_measures(measures, config, refused=refused)
         if not candidates[0].is_eligible:

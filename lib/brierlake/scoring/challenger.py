@@ -17,6 +17,7 @@ from brierlake.run.context import Run, start_run
 from brierlake.run.ledger import record_failure
 from brierlake.run.recipe import compute_recipe, former_recipes
 from brierlake.run.training_ends import gather_trained
+from brierlake.scoring.mapped import is_mappable, map_champion
 from brierlake.scoring.planning import Plan, compared
 from brierlake.scoring.recovery import pay_debts, recover
 from brierlake.scoring.score_run import ScoreResult, record_scored, record_unfinished, result_of, score_into
@@ -82,12 +83,14 @@ def _as_challenger(run: Run, pin: str) -> Run:
     return replace(run, config=run.config.model_copy(update={"model": model}))
 
 
-def _publish(run: Run, plan: Plan) -> ScoreResult:
+def _publish(run: Run, champion: Plan) -> ScoreResult:
     resolution = resolve_model(connect(run.config.mlflow), run.config.model)
-    plan = _plan(run, plan, resolution)
+    plan = _plan(run, champion, resolution)
     if not plan.stale:
         return ScoreResult(run_id=run.run_id, status="unchanged", plan=plan)
     run.say(f"Challenger: {resolution.model_name} version {resolution.model_version}")
+    if is_mappable(run, plan, champion=champion):
+        return result_of(run, map_champion(run, plan), prepared=None)
     publication, prepared = score_into(run, plan, run.lake.challengers)
     return result_of(run, publication, prepared=prepared)
 

@@ -181,6 +181,7 @@ def describe_plan(plan: Plan) -> dict[str, Any]:
             version=chosen.model_version,
             metric=chosen.metric_name,
             value=chosen.metric_value,
+            recalibrates=chosen.recalibration.described if chosen.recalibration else None,
         ),
         "candidates_count": len(chosen.candidates),
         "eligible_count": sum(each.is_eligible for each in chosen.candidates),

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from brierlake.brier import CalibrationMap
+from brierlake.config import Label
+from brierlake.errors import ModelError
 from brierlake.lakehouse.features import validate_unique_key
 from brierlake.model import (
     Contract,
@@ -12,6 +15,7 @@ from brierlake.model import (
     compare_environment,
     describe_differences,
     prepare_adapter,
+    read_calibration,
     read_environment,
     select_inputs,
     try_sample,
@@ -63,6 +67,7 @@ def prepare_model(run: Run, plan: Plan, *, folder: Path) -> PreparedModel:
         digest=fetched.digest,
         contract=contract,
         positive_class=config.model.positive_class,
+        calibration=_calibration(fetched.calibration, config.model.positive_class, uri=plan.resolution.uri),
         folder=folder,
     )
     differences = _check_environment(run, fetched.path)
@@ -73,6 +78,16 @@ def prepare_model(run: Run, plan: Plan, *, folder: Path) -> PreparedModel:
         run.say(note)
     seen = tuple(issue for issue, _ in result.issues)
     return PreparedModel(digest=fetched.digest, contract=contract, adapter=adapter, differences=differences, seen=seen)
+
+
+def _calibration(text: str | None, positive_class: Label, *, uri: str) -> CalibrationMap | None:
+    """Return a recalibrated version's map, which is of one class's probability."""
+    if text is None:
+        return None
+    found = read_calibration(text)
+    if str(found.positive_class) != str(positive_class):
+        raise ModelError.other_class(uri, found.positive_class, positive_class)
+    return found.map
 
 
 def _check_environment(run: Run, model_path: Path) -> Differences:

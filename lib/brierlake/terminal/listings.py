@@ -48,6 +48,8 @@ def print_candidates(listing: CandidatesSummary, console: Console) -> None:
     table = _table(("rank", "version", right[2], "step", "logged (UTC)", ""), right=right)
     for row in rows:
         told = "chosen" if row["is_selected"] else row["reason"] or ("tied" if row["is_tied"] else "")
+        if row["is_selected"] and row.get("recalibrates"):
+            told = f"chosen: {row['recalibrates']}"
         style = "bold" if row["is_selected"] else "" if row["is_eligible"] else "dim"
         version = f"{row['model_name']} {row['model_version']}"
         logged_at = (row["logged_at"] or DASH)[:16]
@@ -72,7 +74,8 @@ def print_window(listing: ShowSummary, console: Console) -> None:
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column(overflow="fold")
     for made in listing.made_by:
-        version = f"{made['model_name']} {made['model_version']}, features version {made['features_version']}"
+        of = f" = {made['recalibrates']}" if made.get("recalibrates") else ""
+        version = f"{made['model_name']} {made['model_version']}{of}, features version {made['features_version']}"
         facts.add_row("made by", Text(f"{version}, run {made['run_id']}: {count(made['rows'])} rows"))
     issues = (row["n_rows"] or 0) - (row["n_scored"] or 0)
     facts.add_row("rows", f"{count(row['n_rows'])}, of which {count(issues)} with an issue")

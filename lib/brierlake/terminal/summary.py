@@ -22,6 +22,7 @@ from brierlake.summaries import (
     PlannedSummary,
     PlanSummary,
     PromoteSummary,
+    RecalibrateSummary,
     RegisterSummary,
     RegistrationPart,
     ReportSummary,
@@ -33,6 +34,7 @@ from brierlake.summaries import (
     TablePart,
 )
 from brierlake.terminal.listings import print_candidates, print_runs, print_window
+from brierlake.terminal.recalibrating import maps_table, recalibration_facts
 
 Fact = tuple[str, str]
 """A name and what is said of it."""
@@ -51,6 +53,7 @@ _STATUS = {
     "answered": "cyan",
     "held": "red",
     "written": "green",
+    "nothing_to_win": "cyan",
 }
 _VERDICTS = {
     "better": "better",
@@ -92,7 +95,7 @@ def _print_work(summary: Summary, console: Console) -> None:
             f"{summary.action} ",
             (summary.job, "bold"),
             "  ",
-            (summary.status, f"bold {_STATUS.get(summary.status, 'red')}"),
+            (summary.status.replace("_", " "), f"bold {_STATUS.get(summary.status, 'red')}"),
         )
     )
     facts = Table.grid(padding=(0, 2))
@@ -107,6 +110,8 @@ def _print_work(summary: Summary, console: Console) -> None:
         console.print(_tables_table(summary.tables))
     if isinstance(summary, RegisterSummary):
         console.print(_runs_table(summary.runs))
+    if isinstance(summary, RecalibrateSummary):
+        console.print(maps_table(summary))
     if isinstance(summary, ScoreSummary | DiagnoseSummary) and summary.diagnostics and summary.diagnostics.total:
         console.print(_metrics_table(summary.diagnostics.months, summary.diagnostics.total))
         console.print(Text(_reading(summary.diagnostics.total), style="dim"))
@@ -115,6 +120,8 @@ def _print_work(summary: Summary, console: Console) -> None:
 def _facts(summary: Summary) -> Iterable[Fact]:
     if isinstance(summary, PromoteSummary):
         yield from (("alias", _move(summary)), ("why", summary.reason))
+    if isinstance(summary, RecalibrateSummary):
+        yield from recalibration_facts(summary)
     if isinstance(summary, PlannedSummary):
         yield from _model_facts(summary)
         yield from _row_facts(summary)
@@ -152,6 +159,9 @@ def _runs_table(runs: Sequence[RegistrationPart]) -> Table:
 
 def _model_facts(summary: PlannedSummary) -> Iterable[Fact]:
     model = summary.model
+    if model.recalibrates:
+        yield "model", f"{model.name} version {model.version} = {model.recalibrates}"
+        return
     if model.value is None:
         yield "model", f"{model.name} version {model.version} (pinned)"
         return
