@@ -4,6 +4,7 @@ The front door of the Python API; each name is loaded when it is first used:
 
     read_config                     a YAML file, with overrides, as a `Config`
     plan, score, diagnose, report   the commands, in the session that is given; they return typed summaries
+    recalibrate                     the same: a version whose probabilities are mended, where later windows prove it
     diagnostics                     every statistic of arrays of probabilities and outcomes
     log_brier, log_features         for training code: the Brier score, and the order of the features
     brier                           the statistics one by one
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from brierlake.brier import diagnostics
     from brierlake.commands.diagnose import diagnose
     from brierlake.commands.plan import plan
+    from brierlake.commands.recalibrate import recalibrate
     from brierlake.commands.report import report
     from brierlake.commands.score import score
     from brierlake.configfile import read_config
@@ -31,6 +33,7 @@ __all__ = [
     "log_features",
     "plan",
     "read_config",
+    "recalibrate",
     "report",
     "score",
 ]
@@ -42,6 +45,7 @@ _HOMES = {
     "log_features": "brierlake.training",
     "plan": "brierlake.commands.plan",
     "read_config": "brierlake.configfile",
+    "recalibrate": "brierlake.commands.recalibrate",
     "report": "brierlake.commands.report",
     "score": "brierlake.commands.score",
 }

@@ -323,7 +323,7 @@ RUNS = TableSpec(
         [
             column("run_id", _STRING, "unique, sorts by time", nullable=False),
             _JOB,
-            column("action", _STRING, "score, diagnose or challenge", nullable=False),
+            column("action", _STRING, "score, diagnose, challenge, promote or recalibrate", nullable=False),
             column("status", _STRING, "published, held or failed (an unchanged run writes nothing)", nullable=False),
             column("started_at", _TIME, "UTC", nullable=False),
             column("finished_at", _TIME, "UTC", nullable=False),
@@ -358,6 +358,7 @@ RUNS = TableSpec(
             column("config", _STRING, "JSON: the config without secrets"),
             column("libraries", T.MapType(_STRING, _STRING), "versions of the libraries that decide"),
             column("seconds", T.MapType(_STRING, _DOUBLE), "where the time went, by step, up to this record"),
+            column("recalibration", _STRING, "JSON: windows, maps and figures of a recalibrate run"),
             column("error", _STRING, "what the user was told"),
             column("exit_code", _INT, "of the command", nullable=False),
         ]

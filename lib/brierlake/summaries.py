@@ -79,6 +79,16 @@ class LabelsPart(Part):
     """Keys that are predicted in more than one window: their label counts in each."""
 
 
+class EstimatePart(Part):
+    """What a window's figures will be, for its labels aren't complete; `brier_metrics` explains each."""
+
+    window_start: date
+    estimated_brier: float
+    estimated_base_rate: float
+    estimate_kind: str
+    estimate_error: float | None
+
+
 class DiagnosticsPart(Part):
     windows: int
     """Windows diagnosed again by this run."""
@@ -96,6 +106,10 @@ class DiagnosticsPart(Part):
     or from the reference by diagnostics.drift_alert or more."""
     months: list[MetricsPart]
     total: MetricsPart | None
+    estimates: list[EstimatePart] = []
+    """Windows of the scope whose labels aren't complete, the latest last."""
+    threshold: float | None = None
+    """Where decisions are made, which `net_benefit` is of; null: none are."""
 
 
 class ComparisonPart(Part):
@@ -127,6 +141,10 @@ class ComparisonPart(Part):
     evidence_status: str | None
     verdict: Outcome
     """On the challenger."""
+    benefit_difference: float | None = None
+    """Net benefit at the decision's threshold, challenger minus champion: above 0, the challenger is better."""
+    benefit_log_e_value: float | None = None
+    """Evidence for a difference of it."""
 
 
 class ChallengerPart(Part):

@@ -33,6 +33,7 @@ from brierlake.terminal.speaker import Speaker
 from brierlake.training import FEATURES_TAG, RECALIBRATES_TAG, TRAINED_UNTIL_TAG, told_features
 
 _PICTURE = "recalibration.svg"
+_RECORDED = {"model", "recalibrates", "version", "fitted_on", "tried_on", "rows", "brier", "chosen", "maps"}
 
 
 def recalibrate(
@@ -103,15 +104,17 @@ def recalibrate(
         validate_unchanged(run.lake, split, job=config.job, version=version)
         offer = _offer(run, resolution, split, trial, trial.chosen, saved=saved, digest=digest, drawn=drawn)
         number = register_recalibrated(client, config.mlflow, offer)
+    done = {"status": "published", "version": number, "alias": ALIAS, "seconds": told_seconds(run)}
+    summary = summary.model_copy(update=done)
     recorded = {
         "model_name": resolution.model_name,
         "model_version": number,
         "metric_name": "difference",
         "metric_value": trial.chosen.difference,
+        "recalibration": summary.model_dump_json(include=_RECORDED),
     }
     record_run(run, action="recalibrate", status="published", exit_code=0, facts=recorded)
-    done = {"status": "published", "version": number, "alias": ALIAS, "seconds": told_seconds(run)}
-    return summary.model_copy(update=done)
+    return summary
 
 
 def _bounds(config: Config, *, start: str | None, fit_until: str | None, end: str | None) -> tuple[Scope, date | None]:

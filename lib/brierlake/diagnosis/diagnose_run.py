@@ -25,7 +25,7 @@ from brierlake.lakehouse.windows import Scope, Window, whole_months
 from brierlake.run.context import Run, Say
 from brierlake.run.ledger import record_failure, record_run
 from brierlake.run.training_ends import gather_trained
-from brierlake.summaries import DiagnosticsPart, FlagPart, LabelsPart, MetricsPart
+from brierlake.summaries import DiagnosticsPart, EstimatePart, FlagPart, LabelsPart, MetricsPart
 
 _CERTAIN = 0.01
 """Expected Brier score below which a model is nearly certain of every row."""
@@ -51,6 +51,8 @@ class Diagnosis:
     """What the gates say; filled by `diagnose_and_record`, not where it is a part of a score run."""
     cluster: str | None = AUTO
     """As `diagnostics.cluster` has it."""
+    threshold: float | None = None
+    """Where decisions are made; None: none are."""
 
     @property
     def exit_code(self) -> int:
@@ -120,6 +122,7 @@ def answer(run: Run, *, scope: Scope, as_of: datetime) -> Diagnosis:
         figures=figures,
         flagged=tuple(_find_flagged(figures, subject)),
         as_of=as_of,
+        threshold=subject.threshold,
     )
 
 
@@ -159,6 +162,7 @@ def diagnose_windows(
         flagged=tuple(each for each in _find_flagged(published, subject) if scope.has(each.window_start)),
         reasons=reasons,
         cluster=subject.settings.cluster,
+        threshold=subject.threshold,
     )
 
 
@@ -250,7 +254,13 @@ def describe_diagnosis(diagnosis: Diagnosis) -> DiagnosticsPart:
         flagged=[_flag_part(each) for each in diagnosis.flagged],
         months=[_metrics_part(row) for row in diagnosis.months],
         total=_metrics_part(diagnosis.total) if diagnosis.total else None,
+        estimates=[_estimate_part(row) for row in diagnosis.figures if row.get("estimated_brier") is not None],
+        threshold=diagnosis.threshold,
     )
+
+
+def _estimate_part(row: Figures) -> EstimatePart:
+    return EstimatePart(**{name: row[name] for name in EstimatePart.model_fields})
 
 
 def _find_warnings(total: Figures) -> list[str]:

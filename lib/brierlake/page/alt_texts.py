@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from brierlake.brier import is_meaningful
+from brierlake.page.decision_curves import DecisionCurve
 from brierlake.page.incidents import Incident
 from brierlake.page.sources import Row
 from brierlake.page.verdicts import gap
 from brierlake.page.views import Curve, Grid
-from brierlake.page.words import month, number, signed
+from brierlake.page.words import month, number, share, signed
 
 
 def timeline_label(months: Sequence[Row]) -> str:
@@ -42,6 +45,17 @@ def terms_label(months: Sequence[Row]) -> str:
         for row in months[-12:]
     ]
     return f"Discrimination and miscalibration by month. {'; '.join(parts)}."
+
+
+def decision_label(curve: DecisionCurve, *, threshold: float | None) -> str:
+    at = [0.1, 0.3, 0.5] if threshold is None else [threshold]
+    places = [int(np.argmin(np.abs(np.asarray(curve.threshold) - t))) for t in at]
+    parts = [
+        f"at {share(curve.threshold[k], 0)} {curve.names[0]} {number(curve.champion[k], 4)}, "
+        f"{curve.names[1]} {number(curve.challenger[k], 4)}, acting on all {number(curve.treat_all[k], 4)}"
+        for k in places
+    ]
+    return f"Net benefit a row at each threshold: {'; '.join(parts)}; acting on none is 0."
 
 
 def slices_label(grid: Grid) -> str:

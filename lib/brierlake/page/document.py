@@ -16,9 +16,12 @@ from brierlake import __version__
 from brierlake.brier import FEWEST, is_meaningful
 from brierlake.brier.evidence import describe_evidence
 from brierlake.page import words
-from brierlake.page.alt_texts import curve_label, drift_label, slices_label, terms_label, timeline_label
+from brierlake.page.alt_texts import curve_label, decision_label, drift_label, slices_label, terms_label, timeline_label
+from brierlake.page.decision_curves import draw_decision_curve, find_decision_curve
 from brierlake.page.diagrams import draw_reliability, draw_slices, draw_small_reliability
 from brierlake.page.incidents import Incident, find_incidents, find_latest_verdict
+from brierlake.page.map_curves import draw_map_curves
+from brierlake.page.mending import find_mended, map_label
 from brierlake.page.sources import Row, Tables, as_rows
 from brierlake.page.style import DARK, NARROW, VARIABLES, WIDE, as_svg
 from brierlake.page.timelines import draw_drift, draw_terms, draw_timeline
@@ -34,7 +37,7 @@ from brierlake.page.views import (
     slice_name,
 )  # fmt: skip
 
-_CANDIDATES, _VERSIONS = 10, 4
+_CANDIDATES, _VERSIONS, _FORETOLD = 10, 4, 10
 _WORDS = (
     "between",
     "count",
@@ -54,6 +57,7 @@ SECTIONS = (
     ("terms", "What it knows and loses"),
     ("slices", "Slices"),
     ("drift", "Drift"),
+    ("decisions", "Decisions"),
     ("rows", "Rows"),
     ("version", "Version"),
     ("challenger", "Challenger"),
@@ -103,6 +107,8 @@ def _content(tables: Tables) -> dict[str, Any]:
         "earlier_versions": max(0, len(tables.of_versions("all")) - _VERSIONS),
         "months": [VerdictRow(words.month(row["window_start"]), row, find_verdict(row)) for row in months],
         "latest": windows[-1] if windows else total,
+        "foretold": [row for row in windows if words.is_known(row.get("estimated_brier"))][-_FORETOLD:],
+        "mended": find_mended(tables),
         "latest_verdict": find_latest_verdict(windows, incidents),
         "incidents": incidents,
         "window_count": len(windows) or 1,
@@ -201,6 +207,11 @@ def _pictures(
         add("reliability", curve_label(pair), lambda width: draw_reliability(pair, width=width))
     if len(small) > 2:
         add("by-month", curve_label(small), lambda width: draw_small_reliability(small, width=width))
+    if mended := find_mended(tables):
+        add("map", map_label(mended), lambda width: draw_map_curves(mended.curves, width=width))
+    if curve := find_decision_curve(next(iter(reversed(tables.compared())), None)):
+        label = decision_label(curve, threshold=tables.threshold)
+        add("decisions", label, lambda width: draw_decision_curve(curve, threshold=tables.threshold, width=width))
     if judged:
         add("terms", terms_label(judged), lambda width: draw_terms(judged, width=width))
     for place, grid in enumerate(grids):

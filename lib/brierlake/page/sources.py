@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from brierlake.page.words import as_date, is_known
@@ -12,7 +13,8 @@ from brierlake.page.words import as_date, is_known
 COMPARED = (
     "window_start", "champion_name", "champion_version", "challenger_name", "challenger_version", "n", "n_events",
     "brier_champion", "brier_challenger", "difference", "difference_low", "difference_high", "se_kind", "verdict",
-    "log_e_value", "n_windows", "evidence_status", "is_current",
+    "log_e_value", "n_windows", "evidence_status", "is_current", "benefit_difference", "benefit_log_e_value",
+    "murphy_threshold", "murphy_champion", "murphy_challenger",
 )  # fmt: skip
 """Columns of brier_compare that the report shows."""
 
@@ -37,6 +39,8 @@ class Tables:
     runs: pd.DataFrame
     issues: pd.DataFrame
     comparison: pd.DataFrame | None = None
+    threshold: float | None = None
+    """Where decisions are made; None: none are."""
     drift_alert: float = 0.5
     """Divergence from which on a window stands out by itself."""
     reference: tuple[date, date] | None = None
@@ -95,7 +99,7 @@ def as_rows(frame: pd.DataFrame) -> list[Row]:
 
 
 def _is_plain(value: Any) -> bool:
-    return isinstance(value, dict | list) or is_known(value)
+    return isinstance(value, dict | list | np.ndarray) or is_known(value)
 
 
 def by_time(frame: pd.DataFrame) -> list[Row]:

@@ -48,6 +48,7 @@ def read_tables(run: Run) -> Tables:
             lake.predictions, config.features.key, has_issues=bool((metrics["n_rows"] > metrics["n_scored"]).any())
         ),
         comparison=_comparison(lake.compare, job),
+        threshold=config.decision.at if config.decision else None,
         drift_alert=config.diagnostics.drift_alert,
         reference=(reference.start, reference.end) if isinstance(reference, ReferenceWindow) else None,
         places=redacted_data(
@@ -124,7 +125,8 @@ def _comparison(table: Table, job: str) -> pd.DataFrame | None:
         return None
     if "is_current" not in rows.columns:  # by an earlier release; the next comparison writes it
         return None
-    frame = _to_pandas(rows.where("grain != 'window'").select("grain", *COMPARED))
+    there = [name for name in COMPARED if name in rows.columns]  # an earlier release wrote fewer
+    frame = _to_pandas(rows.where("grain != 'window'").select("grain", *there)).reindex(columns=["grain", *COMPARED])
     return frame if len(frame) else None
 
 

@@ -40,7 +40,7 @@ _DECIDING = ("pyspark", "delta-spark", "mlflow", "pandas", "pyarrow", "numpy", "
 def append_records(table: Table, spec: TableSpec, records: Iterable[Mapping[str, Any]]) -> None:
     """Append one row a record; fields that a record lacks are null. Creates the table where it is absent."""
     create_table(table, spec)
-    told = [redacted_record(each, kept=(*spec.key, "job", "model_name", "config")) for each in records]
+    told = [redacted_record(each, kept=(*spec.key, "job", "model_name", "config", "recalibration")) for each in records]
     append_rows(local_frame(table.spark, told, spec.schema).coalesce(1), table)
 
 

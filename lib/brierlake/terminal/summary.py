@@ -255,10 +255,28 @@ def _label_facts(diagnostics: DiagnosticsPart) -> Iterable[Fact]:
     yield from _odd_labels(diagnostics.labels)
     flagged = diagnostics.flagged
     yield from (("warning", text) for text in diagnostics.warnings)
+    yield from _estimate_facts(diagnostics)
+    yield from _decision_facts(diagnostics)
     yield from _evidence_facts(total)
     yield from (("flagged", f"{each.window_start or 'no time'}: {each.reason}") for each in flagged[:2])
     if len(flagged) > 2:
         yield "", f"and {len(flagged) - 2:,} more windows"
+
+
+def _estimate_facts(diagnostics: DiagnosticsPart) -> Iterable[Fact]:
+    if not diagnostics.estimates:
+        return
+    last = diagnostics.estimates[-1]
+    off = "" if last.estimate_error is None else f"; such estimates were off by {last.estimate_error:.4f}"
+    yield "estimated", f"{last.window_start}: Brier {last.estimated_brier:.4f}, for its labels aren't complete{off}"
+
+
+def _decision_facts(diagnostics: DiagnosticsPart) -> Iterable[Fact]:
+    total = diagnostics.total
+    if diagnostics.threshold is None or total is None or total.net_benefit is None:
+        return
+    acting = f"net benefit {total.net_benefit:.4f} a row, {_number(total.net_benefit_all, 4)} on all rows"
+    yield "decision", f"acting from {diagnostics.threshold:.3g} on: {acting}, 0 on none"
 
 
 def _evidence_facts(total: MetricsPart) -> Iterable[Fact]:
