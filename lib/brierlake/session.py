@@ -43,6 +43,7 @@ _FAST_CONF = {
     "spark.sql.execution.arrow.maxRecordsPerBatch": "50000",
     "spark.sql.execution.arrow.maxBytesPerBatch": "33554432",  # what counts where rows are wide
     "spark.sql.adaptive.maxShuffledHashJoinLocalMapThreshold": "64m",
+    "spark.sql.execution.arrow.localRelationThreshold": "1048576",  # the planner evaluates these row by row
 }
 _LOCAL_CONF = {
     "spark.databricks.delta.snapshotPartitions": "2",
@@ -114,6 +115,7 @@ _INTERPRETED = {
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.shuffle.partitions": "2",
+    "spark.sql.execution.arrow.localRelationThreshold": "1048576",
 }
 """A run on a few rows spends a third of its time on compiling and re-planning each query."""
 

@@ -1,5 +1,6 @@
 """Computing: from cells to metrics and reliability of every key that a recomputation touches."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -36,6 +37,8 @@ from brierlake.threads import both
 
 FEW_KEYS = 300
 """Keys that the driver computes sooner than Spark has started to."""
+_MOST_GATHERED = 10_000
+"""Keys whose metrics the driver gathers: what reads a table that is written to meanwhile is computed anew."""
 _ATTEMPTS = 4
 _SPECS = {"clusters": CLUSTERS, "cells": CELLS, "reliability": RELIABILITY, "metrics": METRICS}
 """By their names in the lake."""
@@ -72,10 +75,11 @@ def _write(recomputation: Recomputation, counted: Counts, counted_sums: Counts, 
     lake, is_few = recomputation.subject.lake, counted.is_small
     cells_part = as_part(recomputation, counted, lake.cells, merge=merge_cells)
     sums_part = as_part(recomputation, counted_sums, lake.clusters, merge=merge_cluster_sums)
-    has_few_keys = _has_few_keys(counted.table, recomputation)
+    keys = _count_keys(counted.table, recomputation)
+    has_few_keys = keys <= FEW_KEYS
     with computed_once(cells_part, is_few=is_few) as cells, computed_once(sums_part, is_few=is_few) as sums:
         whole = _after(recomputation, lake.cells, cells), _after(recomputation, lake.clusters, sums)
-        with _metrics(recomputation, *whole, has_few_keys=has_few_keys) as metrics:
+        with _metrics(recomputation, *whole, keys=keys) as metrics:
             rows = metrics.withColumn("cells_version", F.lit(cells_version))
 
             def add_up() -> None:
@@ -111,18 +115,18 @@ def compute_answer(recomputation: Recomputation) -> list[Figures]:
         )
         by_window = cluster_sums.frame.where("grain = 'window'")
         sums = with_months(cluster_sums.frame, by_window, recomputation=recomputation, merge=merge_cluster_sums)
-        has_few_keys = _has_few_keys(counted.table, recomputation)
-        with _metrics(recomputation, cells, sums, has_few_keys=has_few_keys) as metrics:
+        keys = _count_keys(counted.table, recomputation)
+        with _metrics(recomputation, cells, sums, keys=keys) as metrics:
             return _collect_published(metrics)
 
 
-def _has_few_keys(cells: pa.Table | None, recomputation: Recomputation) -> bool:
+def _count_keys(cells: pa.Table | None, recomputation: Recomputation) -> float:
     """Count the keys that are wanted, by version and as published, as far as these cells can tell."""
     if cells is None:
-        return False
+        return math.inf
     slices: int = cells.group_by(["slice_key", "slice_value"]).aggregate([]).num_rows
     windows, months = len(recomputation.computed("window")), len(recomputation.computed("month"))
-    return 2 * (windows + (months + 1) * slices) <= FEW_KEYS
+    return 2 * (windows + (months + 1) * slices)
 
 
 def _replace(recomputation: Recomputation, metrics: DataFrame, name: str, *, is_small: bool) -> None:
@@ -147,9 +151,7 @@ def _collect_published(metrics: DataFrame) -> list[Figures]:
 
 
 @contextmanager
-def _metrics(
-    recomputation: Recomputation, cells: DataFrame, sums: DataFrame, *, has_few_keys: bool
-) -> Iterator[DataFrame]:
+def _metrics(recomputation: Recomputation, cells: DataFrame, sums: DataFrame, *, keys: float) -> Iterator[DataFrame]:
     """The metrics of each key that is wanted, computed once, from its cells and sums over clusters."""
     level, spark = recomputation.subject.settings.level, recomputation.subject.lake.spark
     keyed = cells.transform(as_metric_cells, recomputation=recomputation)
@@ -167,7 +169,7 @@ def _metrics(
             facts[key] = replace(facts[key], evidence={**facts[key].evidence, **told})
         return facts
 
-    if has_few_keys:
+    if keys <= FEW_KEYS:
         gathered, counted = both(keyed.toArrow, own.toArrow)
         facts = facts_of(counted)
         records = compute_records(gathered, by=GROUP, level=level, threshold=subject.threshold, facts=facts)
@@ -175,5 +177,8 @@ def _metrics(
         return
     facts = facts_of(own.toArrow())
     computed = compute_metrics(keyed, by=GROUP, level=level, threshold=subject.threshold, facts=facts)
+    if keys <= _MOST_GATHERED:
+        yield spark.createDataFrame(computed.toArrow(), schema=computed.schema)
+        return
     with persisted(computed) as metrics:
         yield metrics
