@@ -16,7 +16,7 @@ from mlflow import MlflowClient
 from pyspark.sql import SparkSession
 from scipy.special import expit
 
-from brierlake.brier import CalibrationMap
+from brierlake.brier import CalibrationMap, net_benefit
 from brierlake.config import ModelConfig
 from brierlake.errors import ModelError
 from brierlake.registry import connect, fetch_model, resolve_model
@@ -178,11 +178,9 @@ def test_a_ranking_leaves_it_out_and_says_why(scored: World, registered: dict[st
 
 def test_as_a_challenger_it_is_mapped_and_not_scored(scored: World, registered: dict[str, Any], tmp_path: Path) -> None:
     world = scored.copied_to(tmp_path)
-    world = world.with_config(challenger={"pin": "second@recalibrated"})
-    # a champion that can't be loaded any more: nothing may be scored for this
-    with_it = ("--set", "challenger.pin=second@recalibrated")
+    with_it = ("--set", "challenger.pin=second@recalibrated", "--set", "decision.threshold=0.25")
     summary = call(world, "score", *with_it)
-    assert summary["status"] == "unchanged"
+    assert summary["status"] == "diagnosed"  # its net benefit is wanted now
     challenger = summary["challenger"]
     assert (challenger["status"], challenger["error"], challenger["windows"]) == ("published", None, DAYS)
     assert (challenger["total"]["verdict"], challenger["total"]["n_in_sample"]) == ("better", 15)
@@ -191,6 +189,11 @@ def test_as_a_challenger_it_is_mapped_and_not_scored(scored: World, registered: 
     expected = map_of(scored, registered["version"]).apply(said["probability"])
     assert np.max(np.abs(mapped["probability"] - expected)) <= 1e-15
     assert set(mapped["model_version"]) == {registered["version"]}
+    days = scored.rows.set_index("id")["at"]
+    later = [each[days[each.index] >= pd.Timestamp(SPLIT, tz="UTC")] for each in (said, mapped)]
+    worth = [net_benefit(each["probability"], scored.rows.set_index("id")["y"][each.index], 0.25) for each in later]
+    assert challenger["total"]["benefit_difference"] == pytest.approx(worth[1] - worth[0], abs=1e-12)
+    assert challenger["total"]["benefit_log_e_value"] is not None
     again = call(world, "score", *with_it)
     assert again["challenger"]["status"] == "unchanged"
     moved = call(world, "promote", "--set", "promotion.min_labelled=100", *with_it)
@@ -278,3 +281,30 @@ def test_loading_without_the_package_says_what_lacks(scored: World, registered: 
     assert "brierlake" in done.stderr.splitlines()[-1]
     requirements = Path(source.removeprefix("file://"), "requirements.txt").read_text(encoding="utf-8")
     assert "brierlake==" in requirements
+
+
+def test_windows_without_their_labels_are_foretold(scored: World) -> None:
+    decision = ("--set", "decision.threshold=0.25")
+    summary = call(scored, "diagnose", "--as-of", "2024-02-08T00:40:00", *decision)
+    estimates = {each["window_start"]: each for each in summary["diagnostics"]["estimates"]}
+    assert list(estimates) == ["2024-02-07", "2024-02-08"]
+    rows = scored.rows.assign(day=scored.rows["at"].dt.date.astype(str), p=probability_of(scored.rows))
+    # labels are known a day after the event: of the first forty minutes' rows, and those are like the others
+    partial, unknown = estimates["2024-02-07"], estimates["2024-02-08"]
+    known = rows[(rows["day"] == "2024-02-07") & (rows["at"] <= pd.Timestamp("2024-02-07T00:40:00Z"))]
+    assert partial["estimate_kind"] == "delay"
+    assert partial["estimated_brier"] == pytest.approx(np.mean((known["p"] - known["y"]) ** 2), rel=1e-9)
+    assert partial["estimated_base_rate"] == pytest.approx(known["y"].mean(), rel=1e-9)
+    assert 0 < partial["estimate_error"] < 0.05
+    assert unknown["estimate_kind"] == "map"
+    today = rows[rows["day"] == "2024-02-08"]
+    realised = np.mean((today["p"] - today["y"]) ** 2)
+    expected = np.mean(today["p"] * (1 - today["p"]))
+    assert abs(unknown["estimated_brier"] - realised) < abs(expected - realised)
+    assert 0 < unknown["estimate_error"] < 0.05
+    seen = rows[(rows["at"] + pd.Timedelta(days=1)) <= pd.Timestamp("2024-02-08T00:40:00Z")]
+    total = summary["diagnostics"]["total"]
+    assert (summary["diagnostics"]["threshold"], total["n_labelled"]) == (0.25, len(seen))
+    assert total["net_benefit"] == pytest.approx(net_benefit(seen["p"], seen["y"], 0.25), abs=1e-12)
+    rate = seen["y"].mean()
+    assert total["net_benefit_all"] == pytest.approx(rate - (1 - rate) / 3, abs=1e-12)

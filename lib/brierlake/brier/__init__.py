@@ -25,6 +25,7 @@ from brierlake.brier.decomposition import (
     decompose,
     labelled_bins,
 )
+from brierlake.brier.delays import Arrivals, estimate_arriving, miss_of_arriving
 from brierlake.brier.drift import Drift, compute_drift, jensen_shannon_divergence, population_stability_index
 from brierlake.brier.estimates import Foretold, foretell, foretell_by, miss_of
 from brierlake.brier.evidence import (
@@ -51,6 +52,7 @@ from brierlake.figures import Metrics
 __all__ = [
     "FEWEST",
     "MAP_KINDS",
+    "Arrivals",
     "BiasCorrection",
     "Bins",
     "CalibrationMap",
@@ -104,6 +106,7 @@ __all__ = [
     "diagnostics",
     "display_bins",
     "e_process",
+    "estimate_arriving",
     "events_status",
     "expected_calibration_error",
     "fit_map",
@@ -119,6 +122,7 @@ __all__ = [
     "merge_cluster_sums",
     "metrics_schema",
     "miss_of",
+    "miss_of_arriving",
     "multiclass_brier",
     "murphy_curve",
     "net_benefit",

@@ -7,10 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from brierlake.brier import KeyFacts, compute_metrics, compute_records, merge_cells, merge_cluster_sums, metrics_schema
+from brierlake.diagnosis.arriving import find_arriving
 from brierlake.diagnosis.counting import (
     Counts,
     as_part,
@@ -33,6 +34,7 @@ from brierlake.lakehouse.tables import Table, local_frame, read_version
 from brierlake.lakehouse.windows import filter_condition
 from brierlake.run.context import Say, make_table
 from brierlake.schemas import CELLS, CLUSTER_FIELDS, CLUSTERS, METRICS, RELIABILITY
+from brierlake.session import Pace
 from brierlake.threads import both
 
 FEW_KEYS = 300
@@ -56,7 +58,7 @@ def write_diagnostics(recomputation: Recomputation, *, say: Say) -> list[Figures
     lake = recomputation.subject.lake
     for each, spec in _SPECS.items():
         make_table(getattr(lake, each), spec, say=say)
-    with count_rows(recomputation) as (counted, counted_sums):
+    with count_rows(recomputation) as (counted, counted_sums), _at_pace(lake.spark, is_few=counted.is_small):
         for _ in range(_ATTEMPTS):
             # who committed meanwhile may have added up months and total without ours, or we without theirs
             cells, sums = _read_versions(lake)
@@ -64,6 +66,16 @@ def write_diagnostics(recomputation: Recomputation, *, say: Say) -> list[Figures
             if _read_versions(lake) == (cells + 1, sums + 1):
                 return published
     raise StorageError.conflict(lake.cells.name, _ATTEMPTS)
+
+
+@contextmanager
+def _at_pace(spark: SparkSession, *, is_few: bool) -> Iterator[None]:
+    """Interpret plans where what they read is little, however many rows it was counted from."""
+    if not is_few:
+        yield
+        return
+    with Pace(spark).interpreting():
+        yield
 
 
 def _read_versions(lake: Lake) -> tuple[int, int]:
@@ -164,7 +176,10 @@ def _metrics(recomputation: Recomputation, cells: DataFrame, sums: DataFrame, *,
         facts = history.facts(windows=windows, months=months)
         days = history.labelled_days
         complete, others = ([day for day, is_complete in days.items() if is_complete is each] for each in (True, False))
-        for day, told in foretell_windows(cells, ask(windows, complete=complete, others=others)).items():
+        by_map = foretell_windows(cells, ask(windows, complete=complete, others=others))
+        partial = [day for day in others if history.has_labels(day)]
+        by_delay = find_arriving(recomputation, windows, complete=complete, others=partial)
+        for day, told in {**by_map, **by_delay}.items():
             key = (*PUBLISHED, "window", day, None, None)
             facts[key] = replace(facts[key], evidence={**facts[key].evidence, **told})
         return facts

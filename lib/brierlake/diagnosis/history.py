@@ -101,6 +101,9 @@ class History:
         series = self._series.get(PUBLISHED, {})
         return {day: _is_complete(sums) for day, sums in series.items() if sums[_SUMS.index("n_scored")]}
 
+    def has_labels(self, day: date) -> bool:
+        return bool(self._series[PUBLISHED][day][_SUMS.index("n")])
+
     @cached_property
     def _are_days(self) -> bool:
         """Whether each window is one cluster and follows the one before: only then do lags mean something."""

@@ -80,6 +80,7 @@ def read_outcomes(
     *,
     as_of: datetime,
     keys: DataFrame | None = None,
+    has_times: bool = False,
 ) -> DataFrame:
     """Return one row a key: `key_names` and OUTCOME.
 
@@ -88,6 +89,7 @@ def read_outcomes(
 
     Args:
         keys: From `as_keys`, those that are asked for; None: all.
+        has_times: With KNOWN_AT too, of the label that counts.
     """
     known = read_known_labels(labels, as_of=as_of)
     names = key_names(labels.features)
@@ -102,7 +104,9 @@ def read_outcomes(
     )
     highest, lowest = (column_of(name).bitwiseAND(3) for name in (_HIGHEST, _LOWEST))
     code = F.when(highest == 0, F.lit(None)).when(highest - 2 == 2 - lowest, highest - 2).otherwise(F.lit(CONFLICTING))
-    return latest.select(*names, code.cast("int").alias(OUTCOME))
+    told = F.shiftright(_HIGHEST, 2)
+    times = [F.when(told != _NO_MOMENT, told).alias(KNOWN_AT)] if has_times else []
+    return latest.select(*names, code.cast("int").alias(OUTCOME), *times)
 
 
 _HIGHEST, _LOWEST = internal("highest"), internal("lowest")
