@@ -72,12 +72,33 @@ def test_remote_addresses_stay_as_they_are(tmp_path: Path, uri: str) -> None:
         ({"labels": {"outcome": "y", "positive": 1, "negative": [1]}}, "can't be positive and negative"),
         ({"labels": {"outcome": "y", "key": ["a", "b"]}}, "labels.key must have as many columns"),
         ({"diagnostics": {"slices": ["c"]}}, "diagnostics uses c: add to features.carry"),
+        ({"decision": {}}, "give `threshold`, or both `cost_false_alarm` and `cost_miss`"),
+        ({"decision": {"threshold": 0.2, "cost_miss": 1}}, "give `threshold`, or both"),
+        ({"decision": {"cost_miss": 1}}, "give `threshold`, or both"),
+        ({"decision": {"threshold": 1}}, "`decision.threshold`: Input should be less than 1"),
+        ({"gates": [{"metric": "net_benefit", "min": 0}]}, "a gate on net_benefit needs `decision`"),
         ({"session": {"master": "local", "remote": "sc://x"}}, "give either `master` or `remote`"),
     ],
 )
 def test_what_cannot_be_is_refused(tmp_path: Path, change: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         read_config(write(tmp_path, {**MINIMAL, **change}))
+
+
+@pytest.mark.parametrize(
+    ("decision", "threshold"),
+    [
+        ({"threshold": 0.2}, 0.2),
+        ({"cost_false_alarm": 1, "cost_miss": 4}, 0.2),
+        ({"cost_false_alarm": 3, "cost_miss": 1}, 0.75),
+    ],
+)
+def test_a_decision_is_made_at_a_threshold_or_by_its_costs(
+    tmp_path: Path, decision: dict[str, float], threshold: float
+) -> None:
+    config = read_config(write(tmp_path, {**MINIMAL, "decision": decision}))
+    assert config.decision is not None
+    assert config.decision.at == pytest.approx(threshold)
 
 
 @pytest.mark.parametrize("name", ["predictions", "Predictions", "./predictions", "predictions/", "../gold/predictions"])

@@ -441,6 +441,8 @@ class Config(Section):
         finer = [each for each in self.gates if each.slice and each.grain == "window"]
         if finer and self.diagnostics.slice_grain != "window":
             raise ValueError("a gate by slice has grain month, or all; for windows set diagnostics.slice_grain: window")
+        if self.decision is None and any(each.column.startswith("net_benefit") for each in self.gates):
+            raise ValueError("a gate on net_benefit needs `decision`: the threshold that one acts from")
         if self.publish == "audited" and not any(each.is_checked_before for each in self.gates):
             free = ", ".join(LABEL_FREE)
             raise ValueError(f"`publish: audited` needs a gate of grain window on a metric without labels: {free}")

@@ -2,7 +2,7 @@
 
 import hashlib
 import tempfile
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 from pyspark.sql import SparkSession
@@ -32,6 +32,7 @@ from brierlake.summaries import MapPart, RecalibrateSummary, SpanPart
 from brierlake.terminal.speaker import Speaker
 from brierlake.training import FEATURES_TAG, RECALIBRATES_TAG, TRAINED_UNTIL_TAG, told_features
 
+_DAY = timedelta(days=1)
 _PICTURE = "recalibration.svg"
 _RECORDED = {"model", "recalibrates", "version", "fitted_on", "tried_on", "rows", "brier", "chosen", "maps"}
 
@@ -133,9 +134,11 @@ def _digest(resolution: Resolution, chosen: TriedMap, split: Split) -> str:
     return hashlib.sha256("\n".join(of).encode()).hexdigest()[:16]
 
 
-def _fitted_until(split: Split) -> datetime:
-    """First moment that the map was not fitted on: where the windows begin that it is tried on, or before."""
-    return datetime.combine(split.tried_on[0], time(), UTC)
+def _fitted_until(split: Split, *, window: str) -> datetime:
+    """First moment that the map was not fitted on: the end of the last window."""
+    last = split.fitted_on[-1]
+    following = (last.replace(day=1) + timedelta(days=31)).replace(day=1) if window == "month" else last + _DAY
+    return datetime.combine(following, time(), UTC)
 
 
 def _facts(resolution: Resolution, split: Split, trial: Trial) -> dict[str, object]:
@@ -169,7 +172,7 @@ def _offer(
     tags = {
         RECALIBRATES_TAG: inner,
         KIND_TAG: chosen.kind,
-        TRAINED_UNTIL_TAG: _fitted_until(split).isoformat(),
+        TRAINED_UNTIL_TAG: _fitted_until(split, window=run.config.features.window).isoformat(),
         **({FEATURES_TAG: told_features(resolution.features)} if resolution.features else {}),
     }
     return Offer(

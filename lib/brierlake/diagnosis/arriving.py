@@ -21,17 +21,31 @@ from brierlake.times import micros_of
 _SLOT, _AGE, _START, _S = (internal(name) for name in ("slot", "age", "start", "s"))
 _STEPS = 20
 """Buckets of age between one age and e times it."""
+_ENOUGH, _PARTS = 300_000, 1_000_000
+"""Rows that tell enough, and the smallest share that is taken of more."""
 _SECONDS = {"day": 3_600, "month": 86_400}
 """Length of the slots that a window's events are told apart by."""
 
 
 def find_arriving(
-    recomputation: Recomputation, windows: Iterable[Window], *, complete: Sequence[date], others: Sequence[date]
+    recomputation: Recomputation,
+    windows: Iterable[Window],
+    *,
+    complete: Sequence[date],
+    others: Sequence[date],
+    rows: Mapping[date, int],
 ) -> Mapping[date, Mapping[str, Any]]:
     """Return estimates, as columns of brier_metrics, for windows of which some labels are known.
 
     Only where the labels say since when they are known, and rows have a time; the map of `foretell_windows` is for the
-    others.
+    others. Of many rows a sample tells.
+
+    Args:
+        recomputation: Whose predictions and labels these are.
+        windows: Those whose figures are computed.
+        complete: Windows with complete labels, in order of time.
+        others: Windows with some of their labels, in order of time.
+        rows: Scored rows of each window.
     """
     subject, wanted = recomputation.subject, set(windows)
     asked = [day for day in others if day in wanted]
@@ -40,7 +54,8 @@ def find_arriving(
     if not asked or len(complete) < FEWEST_WINDOWS:
         return {}
     latest = complete[-LOOKS_BACK:]
-    arrivals = _read(recomputation, [*latest, *asked])
+    days = [*latest, *asked]
+    arrivals = _read(recomputation, days, share=_ENOUGH / max(sum(rows[day] for day in days), 1))
     known = [arrivals[day] for day in latest if day in arrivals]
     found = {}
     for day in (each for each in asked if each in arrivals):
@@ -55,12 +70,15 @@ def find_arriving(
     return found
 
 
-def _read(recomputation: Recomputation, days: Sequence[date]) -> dict[date, Arrivals]:
-    """Labelled rows of these windows, in groups of nearly the same time and age."""
+def _read(recomputation: Recomputation, days: Sequence[date], *, share: float) -> dict[date, Arrivals]:
+    """Labelled rows of these windows, or a share of them, in groups of nearly the same time and age."""
     subject = recomputation.subject
     if subject.labels is None:
         return {}
     rows = read_table(subject.predictions).where(filter_condition(days)).where("probability IS NOT NULL")
+    if share < 1:
+        key = F.xxhash64(*map(column_of, subject.features.key))
+        rows = rows.where(F.pmod(key, F.lit(_PARTS)) < int(share * _PARTS))
     event = micros_of(F.col("event_at"), rows.schema["event_at"].dataType)
     keys = as_keys(rows, subject.features)
     outcomes = read_outcomes(subject.labels, as_of=recomputation.as_of, keys=keys, has_times=True)

@@ -178,7 +178,7 @@ def _metrics(recomputation: Recomputation, cells: DataFrame, sums: DataFrame, *,
         complete, others = ([day for day, is_complete in days.items() if is_complete is each] for each in (True, False))
         by_map = foretell_windows(cells, ask(windows, complete=complete, others=others))
         partial = [day for day in others if history.has_labels(day)]
-        by_delay = find_arriving(recomputation, windows, complete=complete, others=partial)
+        by_delay = find_arriving(recomputation, windows, complete=complete, others=partial, rows=history.scored_rows)
         for day, told in {**by_map, **by_delay}.items():
             key = (*PUBLISHED, "window", day, None, None)
             facts[key] = replace(facts[key], evidence={**facts[key].evidence, **told})

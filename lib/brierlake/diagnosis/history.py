@@ -101,6 +101,10 @@ class History:
         series = self._series.get(PUBLISHED, {})
         return {day: _is_complete(sums) for day, sums in series.items() if sums[_SUMS.index("n_scored")]}
 
+    @property
+    def scored_rows(self) -> Mapping[date, int]:
+        return {day: int(sums[_SUMS.index("n_scored")]) for day, sums in self._series.get(PUBLISHED, {}).items()}
+
     def has_labels(self, day: date) -> bool:
         return bool(self._series[PUBLISHED][day][_SUMS.index("n")])
 

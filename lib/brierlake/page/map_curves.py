@@ -28,9 +28,10 @@ class MapCurve:
 def draw_map_curves(curves: Sequence[MapCurve], *, width: float) -> Figure:
     """What each map makes of each probability; below the dotted line it takes probabilities down."""
     with styled():
-        size = width * 0.55 if width >= WIDE else width
-        figure = Figure(figsize=(size, size * 0.95), layout="constrained")
-        axes = figure.subplots()
+        is_wide = width >= WIDE
+        size = width * 0.5 if is_wide else width
+        figure = Figure(figsize=(width, size * 0.95), layout="constrained")
+        axes = figure.add_subplot(figure.add_gridspec(1, 2)[0, 0]) if is_wide else figure.subplots()
         axes.plot([0, 1], [0, 1], color=MUTED, linestyle=":", linewidth=1.2)
         for curve in curves:
             axes.plot(
@@ -49,7 +50,10 @@ def draw_map_curves(curves: Sequence[MapCurve], *, width: float) -> Figure:
             axis.set_major_formatter(lambda value, _: f"{value:.0%}")
         axes.set_xlabel("what the model says")
         axes.set_ylabel("what the map makes of it")
-        axes.legend(loc="upper left", borderaxespad=0.3)
+        if is_wide:
+            axes.legend(loc="upper left", bbox_to_anchor=(1.03, 1.0), borderaxespad=0.0)
+        else:
+            axes.legend(loc="upper left", borderaxespad=0.3)
         tidy(axes, has_grid="both")
     return figure
 

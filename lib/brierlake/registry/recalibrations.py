@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
 
 from brierlake.config import MlflowConfig
 from brierlake.registry.connection import asking, registry_uri, without_retries
@@ -79,7 +81,8 @@ def register_recalibrated(client: MlflowClient, config: MlflowConfig, offer: Off
             _fill(client, run_id, offer)
         number = _create_version(client, offer, run_id, source=f"{run.info.artifact_uri.rstrip('/')}/{_MODEL}")
     except Exception:
-        client.delete_run(run_id)
+        with suppress(MlflowException):  # who may not register may not delete either
+            client.delete_run(run_id)
         raise
     set_alias(client, offer.name, ALIAS, version=number)
     return number
