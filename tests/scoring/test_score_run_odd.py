@@ -15,6 +15,8 @@ from brierlake.lakehouse.windows import Scope
 from brierlake.scoring.score_run import ScoreOptions, score_windows
 from tests.world import DAYS, PER_DAY, World, labels_of, log_picky_version, probability_of
 
+pytestmark = pytest.mark.slow  # a run or more for each; .ci/run runs them
+
 
 def test_labels_that_land_later_change_their_windows_only(published: World) -> None:
     assert diagnose_and_record(published.run(), scope=Scope()).windows == ()

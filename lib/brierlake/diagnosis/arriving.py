@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from typing import Any
 
-import numpy as np
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -18,7 +17,7 @@ from brierlake.lakehouse.windows import Window, filter_condition
 from brierlake.names import column_of, internal
 from brierlake.times import micros_of
 
-_SLOT, _AGE, _START, _S = (internal(name) for name in ("slot", "age", "start", "s"))
+_SLOT, _AGE, _START, _S, _OFFSET, _LATE = map(internal, ("slot", "age", "start", "s", "offset", "late"))
 _STEPS = 20
 """Buckets of age between one age and e times it."""
 _ENOUGH, _PARTS = 300_000, 1_000_000
@@ -85,22 +84,26 @@ def _read(recomputation: Recomputation, days: Sequence[date], *, share: float) -
     known = rows.transform(with_outcomes, outcomes, subject.features).where(f"{OUTCOME} IN (0, 1)")
     size = _SECONDS[subject.features.window]
     started = micros_of(F.col("window_start"), T.DateType())
-    late = F.greatest((column_of(KNOWN_AT) - event) / 1e6, F.lit(0.0))
+    offset, late = (event - started) / 1e6, F.greatest((column_of(KNOWN_AT) - event) / 1e6, F.lit(0.0))
     groups = known.select(
         F.col("window_start").alias(_START),
         column_of(OUTCOME).alias(OUTCOME),
-        F.floor((event - started) / (1e6 * size)).alias(_SLOT),
+        F.floor(offset / size).alias(_SLOT),
         F.ceil(F.log1p(late) * _STEPS).alias(_AGE),
+        offset.alias(_OFFSET),
+        late.alias(_LATE),
         F.pow(F.col("probability") - column_of(OUTCOME), F.lit(2)).alias(_S),
     )
-    summed = groups.groupBy(_START, OUTCOME, _SLOT, _AGE).agg(F.count(F.lit(1)).alias("n"), F.sum(_S).alias(_S))
+    summed = groups.groupBy(_START, OUTCOME, _SLOT, _AGE).agg(
+        F.count(F.lit(1)).alias("n"), *(F.avg(name).alias(name) for name in (_OFFSET, _LATE)), F.sum(_S).alias(_S)
+    )
     frame = summed.toPandas()
     parts = {date.fromisoformat(str(day)): part for day, part in frame.groupby(_START)}
     return {
         day: Arrivals(
             outcome=part[OUTCOME].to_numpy(float),
-            event=(part[_SLOT].to_numpy(float) + 0.5) * size,
-            age=np.expm1(part[_AGE].to_numpy(float) / _STEPS),
+            event=part[_OFFSET].to_numpy(float),
+            age=part[_LATE].to_numpy(float),
             n=part["n"].to_numpy(float),
             squared_errors=part[_S].to_numpy(float),
         )
