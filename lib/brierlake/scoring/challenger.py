@@ -165,4 +165,4 @@ def describe_challenge(challenge: Challenge) -> ChallengerPart:
 
 
 def _comparison_part(row: Mapping[str, Any]) -> ComparisonPart:
-    return ComparisonPart(**{name: row[name] for name in ComparisonPart.model_fields})
+    return ComparisonPart(**{name: row.get(name) for name in ComparisonPart.model_fields})  # an older table has fewer
