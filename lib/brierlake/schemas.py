@@ -288,6 +288,8 @@ COMPARE_FIELDS = [
         "on the challenger: better or worse (evidence 20 : 1 or more; months: by the interval), not_distinguishable "
         "yet, too_few_labels, in_sample, or no_windows",
     ),
+    column("change_statistic", _DOUBLE, "largest so far; from 1,000 on the difference isn't what it was; grain all"),
+    column("changed_on", _DATE, "window at which that was found first; null: no change; grain all"),
     column("sum_benefit", _DOUBLE, "true less false positives at decision's odds, challenger minus champion"),
     column("benefit_difference", _DOUBLE, "net benefit at decision's threshold: above 0 the challenger is better"),
     column("benefit_log_e_value", _DOUBLE, "evidence for a difference of it, as log_e_value; null: no decision"),

@@ -141,6 +141,8 @@ class ComparisonPart(Part):
     evidence_status: str | None
     verdict: Outcome
     """On the challenger."""
+    changed_on: date | None = None
+    """Window at which it was found first that the difference isn't what it was; null: no change."""
     benefit_difference: float | None = None
     """Net benefit at the decision's threshold, challenger minus champion: above 0, the challenger is better."""
     benefit_log_e_value: float | None = None

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from brierlake.brier import change_statistic, detect_change, e_process, weigh_windows
+from brierlake.brier import change_statistic, detect_change, detect_departure, e_process, weigh_windows
 
 WORKED = np.array([0.03, 0.01, -0.02, 0.04, 0, 0.02, 0.015, -0.01, 0.03, 0.025, 0.01, 0.02])
 MEAN = 0.0141666667
@@ -168,3 +168,19 @@ def test_the_evidence_of_two_means_is_the_mean_of_theirs() -> None:
     found = weigh_windows(x * 100, np.full(40, 100), np.full(40, 30.0))
     each = [e_process(x[:, k]).log_e_value[-1] for k in (0, 1)]
     assert np.exp(found.log_e_value) == pytest.approx(np.exp(each).mean())
+
+
+def test_a_difference_that_is_no_longer_what_it_was_is_found() -> None:
+    rng = np.random.default_rng(3)
+    steady = rng.normal(-0.3, 1.0, 60)
+    statistic, first = detect_departure(steady)
+    assert first is None
+    assert statistic.shape == (60,)
+    assert not statistic[:11].any()
+    _, first = detect_departure(np.r_[steady, rng.normal(2.0, 1.0, 30)])
+    assert first is not None
+    assert 60 <= first < 85
+    found = sum(detect_departure(rng.normal(-0.3, 1.0, 150))[1] is not None for _ in range(100))
+    assert found <= 10  # a false alarm in 1,000 values or more, on average
+    assert detect_departure([])[1] is None
+    assert detect_departure([1.0])[1] is None

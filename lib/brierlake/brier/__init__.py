@@ -34,6 +34,7 @@ from brierlake.brier.evidence import (
     Weighed,
     change_statistic,
     detect_change,
+    detect_departure,
     e_process,
     weigh_windows,
 )
@@ -103,6 +104,7 @@ __all__ = [
     "debiased_squared_error",
     "decompose",
     "detect_change",
+    "detect_departure",
     "diagnostics",
     "display_bins",
     "e_process",

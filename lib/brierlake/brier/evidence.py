@@ -118,6 +118,21 @@ def detect_change(x: ArrayLike, *, alarm: float = ALARM) -> Change:
     return Change(statistic, first, has_alarm)
 
 
+def detect_departure(x: ArrayLike, *, alarm: float = ALARM) -> tuple[FloatArray, int | None]:
+    """Weigh, after each of the values (n,), whether their mean is another one than before, whatever it was.
+
+    Each value is taken less the mean of those before it, which can be known in time; what is left goes through
+    `detect_change`. Return the statistic, 0 for the first eleven, and the place of the first alarm; None: no alarm.
+    """
+    values = _as_values(x)
+    statistic = np.zeros(len(values))
+    if len(values) > 1:
+        before = np.cumsum(values)[:-1] / np.arange(1, len(values))
+        statistic[1:] = detect_change(values[1:] - before, alarm=alarm).statistic
+    alarms = np.flatnonzero(statistic >= alarm)
+    return statistic, int(alarms[0]) if len(alarms) else None
+
+
 def _as_values(x: ArrayLike) -> FloatArray:
     values = np.asarray(x, float)
     if values.ndim != 1 or not np.isfinite(values).all():

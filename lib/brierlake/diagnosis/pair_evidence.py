@@ -4,7 +4,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from brierlake.brier import ClusterProducts, Weighed, add_in_order, paired_difference, read_products, weigh_windows
+from brierlake.brier import (
+    ClusterProducts,
+    Weighed,
+    add_in_order,
+    detect_departure,
+    paired_difference,
+    read_products,
+    weigh_windows,
+)
 from brierlake.brier.clustered import PRODUCTS, TOTALS
 from brierlake.brier.comparison import count_carrying
 from brierlake.brier.evidence import finite_or_none, has_complete_labels, is_evident, starts_after
@@ -69,6 +77,7 @@ def judge_all(rows: Sequence[Figures], *, settings: DiagnosticsConfig, is_by_day
     made["benefit_difference"] = _benefit(made)
     benefits = _weigh_benefits(complete)
     made["benefit_log_e_value"] = _benefit_evidence(benefits, len(weighed.lasts) - 1)
+    made.update(_change(complete))
     made["n_in_sample"] = sum(row["evidence_status"] == "in_sample" for row in rows)
     return {**made, "verdict": _verdict(chosen, evidence)}
 
@@ -93,6 +102,14 @@ def _counting(rows: Sequence[Figures]) -> tuple[Sequence[Figures], str]:
 
 def _weigh(rows: Sequence[Figures]) -> Weighed:
     return weigh_windows([row["sum_d"] for row in rows], [row["n"] for row in rows], [row["sum_p"] for row in rows])
+
+
+def _change(rows: Sequence[Figures]) -> dict[str, Any]:
+    """Whether the difference is another one than before: a challenger that helped, and has stopped to."""
+    labelled = [row for row in rows if row["n"]]
+    statistic, first = detect_departure([row["sum_d"] / row["n"] for row in labelled])
+    changed_on = labelled[first]["window_start"] if first is not None else None
+    return {"change_statistic": float(statistic.max(initial=0.0)), "changed_on": changed_on}
 
 
 def _weigh_benefits(rows: Sequence[Figures]) -> Weighed | None:

@@ -13,8 +13,8 @@ from brierlake.page.words import as_date, is_known
 COMPARED = (
     "window_start", "champion_name", "champion_version", "challenger_name", "challenger_version", "n", "n_events",
     "brier_champion", "brier_challenger", "difference", "difference_low", "difference_high", "se_kind", "verdict",
-    "log_e_value", "n_windows", "evidence_status", "is_current", "benefit_difference", "benefit_log_e_value",
-    "murphy_threshold", "murphy_champion", "murphy_challenger",
+    "log_e_value", "n_windows", "evidence_status", "is_current", "changed_on",
+    "benefit_difference", "benefit_log_e_value", "murphy_threshold", "murphy_champion", "murphy_challenger",
 )  # fmt: skip
 """Columns of brier_compare that the report shows."""
 

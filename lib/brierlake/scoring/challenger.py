@@ -165,4 +165,5 @@ def describe_challenge(challenge: Challenge) -> ChallengerPart:
 
 
 def _comparison_part(row: Mapping[str, Any]) -> ComparisonPart:
-    return ComparisonPart(**{name: row.get(name) for name in ComparisonPart.model_fields})  # an older table has fewer
+    # a table of an earlier release has fewer columns
+    return ComparisonPart.model_validate({name: row.get(name) for name in ComparisonPart.model_fields})

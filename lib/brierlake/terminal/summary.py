@@ -319,7 +319,8 @@ def _challenger_text(challenger: ChallengerPart) -> str:
     left_out = (
         f"; {total.n_in_sample:,} windows left out, from before the end of a training" if total.n_in_sample else ""
     )
-    return f"{text}: {scores}, {total.difference:+.4f}: {_VERDICTS[total.verdict]} ({found}{left_out})"
+    changed = f"; the difference has changed, found on {total.changed_on}" if total.changed_on else ""
+    return f"{text}: {scores}, {total.difference:+.4f}: {_VERDICTS[total.verdict]} ({found}{left_out}){changed}"
 
 
 def _result_facts(summary: Summary) -> Iterable[Fact]:
