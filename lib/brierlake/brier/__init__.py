@@ -46,13 +46,23 @@ from brierlake.brier.metrics import diagnostics, tally_metrics
 from brierlake.brier.murphy import MurphyCurve, murphy_curve
 from brierlake.brier.recalibration import Trial, TriedMap, try_maps
 from brierlake.brier.reliability import ReliabilityRow, corp_blocks, display_bins
-from brierlake.brier.tally import Tally, add_tallies, tally_cells, tally_distinct, tally_rows, tally_values
+from brierlake.brier.tally import (
+    MOMENTS,
+    Tally,
+    add_tallies,
+    tally_cells,
+    tally_distinct,
+    tally_frame,
+    tally_rows,
+    tally_values,
+)
 from brierlake.brier.weighted import MulticlassBrier, WeightedBrier, multiclass_brier, weighted_brier
 from brierlake.figures import Metrics
 
 __all__ = [
     "FEWEST",
     "MAP_KINDS",
+    "MOMENTS",
     "Arrivals",
     "BiasCorrection",
     "Bins",
@@ -134,6 +144,7 @@ __all__ = [
     "smooth_calibration_error",
     "tally_cells",
     "tally_distinct",
+    "tally_frame",
     "tally_metrics",
     "tally_net_benefit",
     "tally_rows",

@@ -1,17 +1,16 @@
 """Spark's half of the diagnostics: rows to cells. Nothing but Column expressions."""
 
 from collections.abc import Sequence
-from typing import Final
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from brierlake.brier import grid
+from brierlake.brier.tally import MOMENTS
 from brierlake.names import column_of, internal
 from brierlake.schemas import CELL_FIELDS
 
 _P, _SCALE, _ROUGH, _STEP, _D, _D2 = map(internal, ("p", "scale", "rough", "step", "d", "d2"))
-_SUMS: Final = ("sum_d", "sum_d2", "sum_d3", "sum_d4")
 
 
 def compute_cells(rows: DataFrame, *, by: Sequence[str]) -> DataFrame:
@@ -46,7 +45,7 @@ def compute_cells(rows: DataFrame, *, by: Sequence[str]) -> DataFrame:
             F.sum(d2 * d2).alias("sum_d4"),
         )
         .select(*keys, *(F.col(field.name).cast(field.dataType) for field in CELL_FIELDS))
-        .fillna(0.0, subset=list(_SUMS))
+        .fillna(0.0, subset=list(MOMENTS))
     )
 
 
@@ -55,7 +54,7 @@ def merge_cells(cells: DataFrame, *, by: Sequence[str]) -> DataFrame:
     keys = [column_of(name) for name in by]
     return (
         cells.groupBy(*keys, "cell_id", "outcome")
-        .agg(*(F.sum(name).alias(name) for name in ("n", *_SUMS)))
+        .agg(*(F.sum(name).alias(name) for name in ("n", *MOMENTS)))
         .select(*keys, *(F.col(field.name).cast(field.dataType) for field in CELL_FIELDS))
     )
 

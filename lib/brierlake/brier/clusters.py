@@ -7,11 +7,11 @@ from pyspark.sql import functions as F
 
 from brierlake.brier import grid
 from brierlake.brier.clustered import PRODUCTS, TOTALS
+from brierlake.brier.tally import MOMENTS
 from brierlake.names import column_of, internal
 from brierlake.schemas import CLUSTER_FIELDS
 
 _CLUSTER, _CENTRE, _RESIDUAL = map(internal, ("cluster", "centre", "residual"))
-_MOMENTS = ("sum_d", "sum_d2", "sum_d3", "sum_d4")
 _TOTAL = {name: internal(f"total_{name}") for name in TOTALS}
 
 
@@ -22,10 +22,10 @@ def compute_cluster_sums(cells: DataFrame, *, by: Sequence[str], cluster: str) -
     cluster; clusters without labelled rows count for `n_scored` alone.
     """
     keys = [column_of(name) for name in by]
-    kept = [*keys, column_of(cluster).alias(_CLUSTER), *map(F.col, ("outcome", "n", *_MOMENTS))]
+    kept = [*keys, column_of(cluster).alias(_CLUSTER), *map(F.col, ("outcome", "n", *MOMENTS))]
     parts = cells.select(*kept, grid.centre_of_column(F.col("cell_id")).alias(_CENTRE))  # null where not scored
     # r = a - d: its powers are sums over the cell of powers of d, with the residual a at the centre
-    c, n, (d, d2, d3, d4) = F.col(_CENTRE), F.col("n"), map(F.col, _MOMENTS)
+    c, n, (d, d2, d3, d4) = F.col(_CENTRE), F.col("n"), map(F.col, MOMENTS)
     parts = parts.withColumn(_RESIDUAL, F.when(F.col("outcome").isin(0, 1), F.col("outcome") - c))
     a = F.col(_RESIDUAL)
     each = {

@@ -6,9 +6,9 @@ from typing import Final
 import numpy as np
 from scipy.special import expit
 
-from brierlake.brier.grid import FloatArray
+from brierlake.brier.logistic import fit_logistic
 from brierlake.brier.meaning import events_status
-from brierlake.brier.nodes import Nodes, place_nodes
+from brierlake.brier.nodes import place_nodes
 from brierlake.brier.scores import surprise
 from brierlake.brier.tally import Tally
 
@@ -37,10 +37,13 @@ def cox_fit(tally: Tally) -> CoxFit:
     if status is not None:
         return CoxFit(None, None, None, None, status)
     points = place_nodes(tally)
-    result = _newton(points)
-    if result is None:
+    found = fit_logistic(points.logit[None, :], points)
+    if found is None:
         return CoxFit(None, None, None, None, "not_converged")
-    return CoxFit(*result, events_status(tally.labelled_count, tally.event_count))
+    intercept, slope = found.coefficients.tolist()
+    intercept_se, slope_se = np.sqrt(np.diag(found.covariance)).tolist()
+    status = events_status(tally.labelled_count, tally.event_count)
+    return CoxFit(intercept, slope, intercept_se, slope_se, status)
 
 
 def calibration_in_the_large(tally: Tally) -> float | None:
@@ -78,38 +81,3 @@ def find_obstacle(tally: Tally) -> str | None:
     if zeros.max() <= ones.min() or ones.max() <= zeros.min():
         return "separation"
     return None
-
-
-def _newton(points: Nodes) -> tuple[float, float, float, float] | None:
-    n, y = points.n, points.outcome
-    middle = float(n @ points.logit) / float(n.sum())
-    scale = float(np.sqrt(n @ (points.logit - middle) ** 2 / n.sum()))
-    design = np.stack((np.ones_like(points.logit), (points.logit - middle) / scale))
-
-    def loss(beta: FloatArray) -> float:
-        eta = beta @ design
-        return float(n @ (np.logaddexp(0.0, eta) - y * eta))
-
-    rate = float(n @ y) / float(n.sum())
-    beta = min((np.array([middle, scale]), np.array([np.log(rate / (1 - rate)), 0.0])), key=loss)
-    current = loss(beta)
-    for _ in range(100):
-        fitted = expit(beta @ design)
-        information = (design * (n * fitted * (1 - fitted))) @ design.T
-        if np.linalg.det(information) <= 0:
-            return None
-        step = np.linalg.solve(information, design @ (n * (y - fitted)))
-        size = 1.0
-        while loss(beta + size * step) > current + 1e-12 * abs(current) and size > 1e-6:
-            size /= 2
-        beta = beta + size * step
-        current = loss(beta)
-        if float(np.max(np.abs(step))) < 1e-10:
-            break
-    else:
-        return None
-    covariance = np.linalg.inv(information)
-    slope = beta[1] / scale
-    to_intercept = np.array([1.0, -middle / scale])
-    intercept_se = float(np.sqrt(to_intercept @ covariance @ to_intercept))
-    return float(beta[0] - slope * middle), float(slope), intercept_se, float(np.sqrt(covariance[1, 1])) / scale

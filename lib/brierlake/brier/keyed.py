@@ -16,13 +16,12 @@ from brierlake.brier.grid import FloatArray
 from brierlake.brier.inference import validate_level
 from brierlake.brier.metrics import tally_metrics
 from brierlake.brier.reliability import corp_blocks, display_bins
-from brierlake.brier.tally import Tally, tally_cells
+from brierlake.brier.tally import MOMENTS, Tally, tally_cells
 from brierlake.names import column_of
 from brierlake.schemas import METRIC_FIELDS, RELIABILITY_FIELDS
 
-_SUMS: Final = ["sum_d", "sum_d2", "sum_d3", "sum_d4"]
 _FLAGS: Final = ["is_reference", "has_bands"]
-_CELL: Final = ["cell_id", "outcome", "n", *_SUMS]
+_CELL: Final = ["cell_id", "outcome", "n", *MOMENTS]
 _VALUES: Final = [*_CELL, *_FLAGS]
 _ROWS: Final = T.ArrayType(RELIABILITY_FIELDS, containsNull=False)
 _RESULT: Final = T.StructType([*METRIC_FIELDS.fields, T.StructField("bins", _ROWS), T.StructField("blocks", _ROWS)])
@@ -160,4 +159,4 @@ def _record(values: Mapping[str, FloatArray], settings: _Settings, facts: KeyFac
 
 def _tally(values: Mapping[str, FloatArray], keep: np.ndarray[Any, np.dtype[np.bool_]]) -> Tally:
     cell_id, outcome, n = (values[name][keep] for name in ("cell_id", "outcome", "n"))
-    return tally_cells(cell_id, outcome, n, np.stack([values[name][keep] for name in _SUMS], axis=1))
+    return tally_cells(cell_id, outcome, n, np.stack([values[name][keep] for name in MOMENTS], axis=1))

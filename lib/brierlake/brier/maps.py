@@ -12,8 +12,9 @@ from scipy.special import expit
 from brierlake.brier.corp import fit_isotonic
 from brierlake.brier.cox import calibration_in_the_large, cox_fit
 from brierlake.brier.grid import FloatArray
+from brierlake.brier.logistic import fit_logistic
 from brierlake.brier.meaning import count_rarer
-from brierlake.brier.nodes import Nodes, place_nodes
+from brierlake.brier.nodes import place_nodes
 from brierlake.brier.tally import Tally, tally_distinct
 
 MapKind = Literal["shift", "platt", "beta", "isotonic"]
@@ -21,7 +22,6 @@ MAP_KINDS: Final[tuple[MapKind, ...]] = get_args(MapKind)
 """From the fewest parameters to the most."""
 FEWEST_TO_FIT: Final = 10
 _FORMAT: Final = 1
-_STEPS: Final = 200
 
 
 @dataclass(frozen=True)
@@ -171,56 +171,20 @@ def _fit_beta(rows: Tally) -> tuple[str, dict[str, float]]:
         return obstacle, {}
     nodes = place_nodes(rows)
     log_p, log_q = np.log(nodes.probability), -np.log(nodes.complement)
+    columns = {"a": log_p, "b": log_q}
     best: tuple[float, dict[str, float]] | None = None
     for free in (("a", "b"), ("a",), ("b",), ()):
-        columns = {"a": log_p, "b": log_q}
-        found = _maximize(np.stack([np.ones_like(log_p), *(columns[name] for name in free)]), nodes)
-        if found is None or np.any(found[1][1:] < 0):
+        found = fit_logistic(np.array([columns[name] for name in free]).reshape(len(free), len(log_p)), nodes)
+        if found is None or np.any(found.coefficients[1:] < 0):
             continue
-        parameters = {"c": 0.0, "a": 0.0, "b": 0.0, **dict(zip(("c", *free), found[1].tolist(), strict=True))}
-        if best is None or found[0] < best[0]:
-            best = found[0], parameters
+        fitted = dict(zip(("c", *free), found.coefficients.tolist(), strict=True))
+        if best is None or found.loss < best[0]:
+            best = found.loss, {"c": 0.0, "a": 0.0, "b": 0.0, **fitted}
         if free == ("a", "b"):
             break  # the maximum without bounds lies within them
     if best is None:
         return "not_converged", {}
     return ("ok", best[1]) if best[1]["a"] > 0 or best[1]["b"] > 0 else ("decreasing", {})
-
-
-def _maximize(design: FloatArray, nodes: Nodes) -> tuple[float, FloatArray] | None:
-    """Logistic regression by Newton's method; return the loss and the coefficients, None where it doesn't converge."""
-    n, y = nodes.n, nodes.outcome
-    middle, scale = design.mean(axis=1), design.std(axis=1)
-    middle[0], scale[0] = 0.0, 1.0
-    if np.any(scale == 0):
-        return None
-    standard = (design - middle[:, None]) / scale[:, None]
-
-    def loss(beta: FloatArray) -> float:
-        eta = beta @ standard
-        return float(n @ (np.logaddexp(0.0, eta) - y * eta))
-
-    rate = float(n @ y) / float(n.sum())
-    beta = np.zeros(len(design))
-    beta[0] = np.log(rate / (1 - rate))
-    current = loss(beta)
-    for _ in range(_STEPS):
-        fitted = expit(beta @ standard)
-        information = (standard * (n * fitted * (1 - fitted))) @ standard.T
-        try:
-            step = np.linalg.solve(information, standard @ (n * (y - fitted)))
-        except np.linalg.LinAlgError:
-            return None
-        size = 1.0
-        while loss(beta + size * step) > current + 1e-12 * abs(current) and size > 1e-6:
-            size /= 2
-        beta = beta + size * step
-        current = loss(beta)
-        if float(np.max(np.abs(step))) < 1e-11:
-            slopes = beta / scale
-            slopes[0] = beta[0] - float(slopes[1:] @ middle[1:])
-            return current, slopes
-    return None
 
 
 _FITS: Final = {"shift": _fit_shift, "platt": _fit_platt, "beta": _fit_beta}

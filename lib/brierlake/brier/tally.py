@@ -7,9 +7,12 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from brierlake.brier.grid import CELL_CENTRES, FloatArray, IntArray, cell_of, rank_of
 
+MOMENTS: Final = ("sum_d", "sum_d2", "sum_d3", "sum_d4")
+"""Columns of a cells table: sums over its rows of the powers of d = p - the centre of the cell."""
 _ROUNDING: Final = float(np.finfo(np.float64).eps) / 2
 _OUTCOMES: Final = np.array([0.0, 1.0, np.nan])
 
@@ -125,6 +128,12 @@ def tally_cells(cell_id: npt.ArrayLike, outcome: npt.ArrayLike, n: npt.ArrayLike
     np.add.at(totals, (slots[is_scored], inverse), moments[is_scored])
     centre = CELL_CENTRES[rank_of(distinct)]
     return Tally(distinct, centre, table, totals.transpose(0, 2, 1), int(counts[~is_scored].sum()))
+
+
+def tally_frame(cells: pd.DataFrame) -> Tally:
+    """Tally rows of a cells table that were collected: `cell_id` and `outcome` (null or NaN: none), `n`, MOMENTS."""
+    cell_id, outcome = (cells[name].astype(float) for name in ("cell_id", "outcome"))
+    return tally_cells(cell_id, outcome, cells["n"], cells[list(MOMENTS)].to_numpy(float))
 
 
 def add_tallies(tallies: Sequence[Tally]) -> Tally:

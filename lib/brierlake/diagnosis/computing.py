@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from brierlake.brier import KeyFacts, compute_metrics, compute_records, merge_cells, merge_cluster_sums, metrics_schema
@@ -58,7 +58,11 @@ def write_diagnostics(recomputation: Recomputation, *, say: Say) -> list[Figures
     lake = recomputation.subject.lake
     for each, spec in _SPECS.items():
         make_table(getattr(lake, each), spec, say=say)
-    with count_rows(recomputation) as (counted, counted_sums), _at_pace(lake.spark, is_few=counted.is_small):
+    with (
+        count_rows(recomputation) as (counted, counted_sums),
+        # what is read from here on is little, however many rows it was counted from
+        Pace(lake.spark).interpreting() if counted.is_small else nullcontext(),
+    ):
         for _ in range(_ATTEMPTS):
             # who committed meanwhile may have added up months and total without ours, or we without theirs
             cells, sums = _read_versions(lake)
@@ -66,16 +70,6 @@ def write_diagnostics(recomputation: Recomputation, *, say: Say) -> list[Figures
             if _read_versions(lake) == (cells + 1, sums + 1):
                 return published
     raise StorageError.conflict(lake.cells.name, _ATTEMPTS)
-
-
-@contextmanager
-def _at_pace(spark: SparkSession, *, is_few: bool) -> Iterator[None]:
-    """Interpret plans where what they read is little, however many rows it was counted from."""
-    if not is_few:
-        yield
-        return
-    with Pace(spark).interpreting():
-        yield
 
 
 def _read_versions(lake: Lake) -> tuple[int, int]:

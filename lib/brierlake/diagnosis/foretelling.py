@@ -6,17 +6,14 @@ from datetime import date
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
-from brierlake.brier import Foretold, Tally, foretell_by, miss_of, tally_cells
+from brierlake.brier import MOMENTS, Foretold, foretell_by, miss_of, tally_frame
 from brierlake.brier.evidence import FEWEST_WINDOWS
 from brierlake.lakehouse.windows import Window, filter_condition
 
 LOOKS_BACK = 28
 """Windows that a map is fitted on, and whose estimates are measured."""
-_SUMS = ("sum_d", "sum_d2", "sum_d3", "sum_d4")
 
 
 @dataclass(frozen=True)
@@ -74,8 +71,8 @@ def foretell_windows(cells: DataFrame, questions: Questions) -> Mapping[date, Ma
     if not questions.asked:
         return {}
     chosen = cells.where(f"grain = 'window' AND slice_key IS NULL AND {filter_condition(sorted(questions.windows))}")
-    rows = chosen.select("window_start", F.col("cell_id").cast("double"), F.col("outcome").cast("double"), "n", *_SUMS)
-    tallies = _tallies(rows.toArrow())
+    frame = chosen.select("window_start", "cell_id", "outcome", "n", *MOMENTS).toPandas()
+    tallies = {day: tally_frame(part) for day, part in frame.groupby("window_start")}
     known: dict[_Question, Foretold | None] = {}
 
     def answer(question: _Question) -> Foretold | None:
@@ -99,11 +96,3 @@ def foretell_windows(cells: DataFrame, questions: Questions) -> Mapping[date, Ma
             "estimate_error": float(np.mean(measured)) if measured else None,
         }
     return found
-
-
-def _tallies(cells: pa.Table) -> dict[date, Tally]:
-    frame = cells.to_pandas()
-    return {
-        day: tally_cells(part["cell_id"], part["outcome"], part["n"], part[list(_SUMS)].to_numpy(float))
-        for day, part in frame.groupby("window_start")
-    }

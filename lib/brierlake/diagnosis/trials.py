@@ -7,7 +7,7 @@ from datetime import date, datetime
 import pandas as pd
 from pyspark.sql import functions as F
 
-from brierlake.brier import Tally, Trial, tally_cells, try_maps
+from brierlake.brier import MOMENTS, Trial, tally_frame, try_maps
 from brierlake.brier.evidence import FEWEST_WINDOWS, has_complete_labels, starts_after
 from brierlake.errors import ContractError, StorageError
 from brierlake.lakehouse.diagnostics import CHAMPION, Figures, read_cells
@@ -15,8 +15,6 @@ from brierlake.lakehouse.lake import Lake
 from brierlake.lakehouse.predictions import read_window_states
 from brierlake.lakehouse.tables import is_there, read_table, read_version
 from brierlake.lakehouse.windows import Scope, filter_condition
-
-_SUMS = ["sum_d", "sum_d2", "sum_d3", "sum_d4"]
 
 
 @dataclass(frozen=True)
@@ -82,8 +80,8 @@ def try_on_windows(lake: Lake, split: Split, *, job: str, version: tuple[str, in
     """
     cells = _read_window_cells(lake, [*split.fitted_on, *split.tried_on], job=job, version=version)
     is_later = cells["window_start"].isin(split.tried_on)
-    fitted_on = _tally(cells[~is_later])
-    trial = try_maps(fitted_on, [_tally(part) for _, part in cells[is_later].groupby("window_start")])
+    fitted_on = tally_frame(cells[~is_later])
+    trial = try_maps(fitted_on, [tally_frame(part) for _, part in cells[is_later].groupby("window_start")])
     if all(each.map.status in ("no_labels", "one_class", "few_events") for each in trial.maps):
         raise ContractError.nothing_to_fit(
             f"{version[0]}/{version[1]}", fitted_on.labelled_count, fitted_on.event_count
@@ -139,9 +137,4 @@ def _read_window_cells(lake: Lake, days: Sequence[date], *, job: str, version: t
         & (F.col("model_version") == version[1])
         & F.expr(filter_condition(days))
     )
-    return cells.select("window_start", "cell_id", "outcome", "n", *_SUMS).toPandas()
-
-
-def _tally(cells: pd.DataFrame) -> Tally:
-    cell_id, outcome = (cells[name].astype(float) for name in ("cell_id", "outcome"))
-    return tally_cells(cell_id, outcome, cells["n"], cells[_SUMS].to_numpy(float))
+    return cells.select("window_start", "cell_id", "outcome", "n", *MOMENTS).toPandas()
