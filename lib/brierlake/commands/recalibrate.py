@@ -2,7 +2,7 @@
 
 import hashlib
 import tempfile
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 
 from pyspark.sql import SparkSession
@@ -12,7 +12,7 @@ from brierlake.brier.evidence import describe_evidence
 from brierlake.config import Config
 from brierlake.diagnosis.trials import Split, split_windows, try_on_windows, validate_unchanged
 from brierlake.errors import ConfigError, ModelError
-from brierlake.lakehouse.windows import Scope, parse_scope
+from brierlake.lakehouse.windows import Scope, parse_scope, window_end
 from brierlake.model import Calibration, save_recalibrated
 from brierlake.page import draw_maps
 from brierlake.registry import (
@@ -32,7 +32,6 @@ from brierlake.summaries import MapPart, RecalibrateSummary, SpanPart
 from brierlake.terminal.speaker import Speaker
 from brierlake.training import FEATURES_TAG, RECALIBRATES_TAG, TRAINED_UNTIL_TAG, told_features
 
-_DAY = timedelta(days=1)
 _PICTURE = "recalibration.svg"
 _RECORDED = {"model", "recalibrates", "version", "fitted_on", "tried_on", "rows", "brier", "chosen", "maps"}
 
@@ -136,9 +135,7 @@ def _digest(resolution: Resolution, chosen: TriedMap, split: Split) -> str:
 
 def _fitted_until(split: Split, *, window: str) -> datetime:
     """First moment that the map was not fitted on: the end of the last window."""
-    last = split.fitted_on[-1]
-    following = (last.replace(day=1) + timedelta(days=31)).replace(day=1) if window == "month" else last + _DAY
-    return datetime.combine(following, time(), UTC)
+    return datetime.combine(window_end(split.fitted_on[-1], window=window), time(), UTC)
 
 
 def _facts(resolution: Resolution, split: Split, trial: Trial) -> dict[str, object]:

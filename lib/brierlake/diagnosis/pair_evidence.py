@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import accumulate
 from typing import Any
 
 from brierlake.brier import (
@@ -38,11 +39,13 @@ def judge_windows(
     counted = [place for place, reason in enumerate(own) if reason is None]
     weighed = _weigh([rows[place] for place in counted])
     benefits = _weigh_benefits([rows[place] for place in counted])
-    ended = {counted[int(last)]: at for at, last in enumerate(weighed.lasts)}
-    judged, at = [], -1
+    reached, reached_by_benefits = (_reached(each, counted, len(rows)) for each in (weighed, benefits))
+    judged = []
     for place, row in enumerate(rows):
-        at = ended.get(place, at)
-        evidence = {**_evidence(weighed, at), "benefit_log_e_value": _benefit_evidence(benefits, at)}
+        evidence = {
+            **_evidence(weighed, reached[place]),
+            "benefit_log_e_value": _benefit_evidence(benefits, reached_by_benefits[place]),
+        }
         if own[place] is not None:
             evidence["evidence_status"] = own[place]
         estimate = _estimate([row], settings, is_by_day=False)
@@ -76,7 +79,7 @@ def judge_all(rows: Sequence[Figures], *, settings: DiagnosticsConfig, is_by_day
     made = {**_added(chosen), **_estimate(chosen, settings, is_by_day=is_by_day), **evidence, "grain": "all"}
     made["benefit_difference"] = _benefit(made)
     benefits = _weigh_benefits(complete)
-    made["benefit_log_e_value"] = _benefit_evidence(benefits, len(weighed.lasts) - 1)
+    made["benefit_log_e_value"] = _benefit_evidence(benefits, len(benefits.lasts) - 1 if benefits else -1)
     made.update(_change(complete))
     made["n_in_sample"] = sum(row["evidence_status"] == "in_sample" for row in rows)
     return {**made, "verdict": _verdict(chosen, evidence)}
@@ -100,8 +103,8 @@ def _counting(rows: Sequence[Figures]) -> tuple[Sequence[Figures], str]:
     return (chosen, "ok") if chosen else (rows, str(rows[0]["evidence_status"]))
 
 
-def _weigh(rows: Sequence[Figures]) -> Weighed:
-    return weigh_windows([row["sum_d"] for row in rows], [row["n"] for row in rows], [row["sum_p"] for row in rows])
+def _weigh(rows: Sequence[Figures], *, name: str = "sum_d") -> Weighed:
+    return weigh_windows([row[name] for row in rows], [row["n"] for row in rows], [row["sum_p"] for row in rows])
 
 
 def _change(rows: Sequence[Figures]) -> dict[str, Any]:
@@ -116,15 +119,17 @@ def _weigh_benefits(rows: Sequence[Figures]) -> Weighed | None:
     """The same for the difference of net benefit; None: some row has none, so no decision is made."""
     if not rows or any(row.get("sum_benefit") is None for row in rows):
         return None
-    totals = [row["sum_benefit"] for row in rows]
-    return weigh_windows(totals, [row["n"] for row in rows], [row["sum_p"] for row in rows])
+    return _weigh(rows, name="sum_benefit")
+
+
+def _reached(weighed: Weighed | None, counted: Sequence[int], windows: int) -> list[int]:
+    """Of each window the last merged one that has ended by then; -1: none has."""
+    ended = {counted[int(last)]: at for at, last in enumerate(weighed.lasts)} if weighed else {}
+    return list(accumulate((ended.get(place, -1) for place in range(windows)), max))
 
 
 def _benefit_evidence(weighed: Weighed | None, at: int) -> float | None:
-    if weighed is None:
-        return None
-    is_ok = weighed.status == "ok" and 4 <= at < len(weighed.lasts)
-    return float(weighed.log_e_values[at]) if is_ok else 0.0
+    return float(_evidence(weighed, at)["log_e_value"]) if weighed else None
 
 
 def _benefit(row: Mapping[str, Any]) -> float | None:

@@ -122,6 +122,11 @@ def whole_months(scope: Scope) -> Scope:
     return Scope(start, end)
 
 
+def window_end(day: date, *, window: str) -> date:
+    """Return the day after a window's last, as far as Python can name it."""
+    return (_next_month(day) if window == "month" else _moved(day, 1)) or date.max
+
+
 def _next_month(day: date) -> date | None:
     """None: there is none that Python could name."""
     following = _moved(day.replace(day=1), 32)

@@ -21,7 +21,7 @@ from brierlake.page.decision_curves import draw_decision_curve, find_decision_cu
 from brierlake.page.diagrams import draw_reliability, draw_slices, draw_small_reliability
 from brierlake.page.incidents import Incident, find_incidents, find_latest_verdict
 from brierlake.page.map_curves import draw_map_curves
-from brierlake.page.mending import find_mended, map_label
+from brierlake.page.mending import Mended, find_mended, map_label
 from brierlake.page.sources import Row, Tables, as_rows
 from brierlake.page.style import DARK, NARROW, VARIABLES, WIDE, as_svg
 from brierlake.page.timelines import draw_drift, draw_terms, draw_timeline
@@ -100,6 +100,7 @@ def _content(tables: Tables) -> dict[str, Any]:
     grids = slice_grids(tables)
     total = tables.total()
     contrast = find_contrast(months)
+    mended = find_mended(tables)
     return {
         "total": total,
         "whole": VerdictRow("as published", total, find_verdict(total)),
@@ -108,7 +109,7 @@ def _content(tables: Tables) -> dict[str, Any]:
         "months": [VerdictRow(words.month(row["window_start"]), row, find_verdict(row)) for row in months],
         "latest": windows[-1] if windows else total,
         "foretold": [row for row in windows if words.is_known(row.get("estimated_brier"))][-_FORETOLD:],
-        "mended": find_mended(tables),
+        "mended": mended,
         "latest_verdict": find_latest_verdict(windows, incidents),
         "incidents": incidents,
         "window_count": len(windows) or 1,
@@ -123,7 +124,7 @@ def _content(tables: Tables) -> dict[str, Any]:
         "earlier": earlier,
         "grids": grids,
         "has_slices": bool(tables.slices("all")),
-        "pictures": _pictures(tables, windows, months, incidents, grids),
+        "pictures": _pictures(tables, windows, months, incidents, grids, mended=mended),
         **_lineage(tables),
     }
 
@@ -184,7 +185,13 @@ def _slices_of(grid: Grid, width: float) -> Figure:
 
 
 def _pictures(
-    tables: Tables, windows: Sequence[Row], months: Sequence[Row], incidents: Sequence[Incident], grids: Sequence[Grid]
+    tables: Tables,
+    windows: Sequence[Row],
+    months: Sequence[Row],
+    incidents: Sequence[Incident],
+    grids: Sequence[Grid],
+    *,
+    mended: Mended | None,
 ) -> dict[str, Markup]:
     """Each picture twice, for wide and for narrow screens; only one of the two is shown, and read aloud."""
     now, earlier = reliability_pair(tables)
@@ -207,7 +214,7 @@ def _pictures(
         add("reliability", curve_label(pair), lambda width: draw_reliability(pair, width=width))
     if len(small) > 2:
         add("by-month", curve_label(small), lambda width: draw_small_reliability(small, width=width))
-    if mended := find_mended(tables):
+    if mended is not None:
         add("map", map_label(mended), lambda width: draw_map_curves(mended.curves, width=width))
     if curve := find_decision_curve(next(iter(reversed(tables.compared())), None)):
         label = decision_label(curve, threshold=tables.threshold)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 
 from brierlake.config import MlflowConfig
@@ -48,9 +48,7 @@ def log_result(client: MlflowClient, config: MlflowConfig, result: Result) -> st
         ModelError: MLflow refuses or can't be reached. What was logged until then is marked as failed.
     """
     with asking(config.tracking_uri, f"log a run to the experiment {config.experiment!r}", needs="EDIT"):
-        where = experiment_id(client, config)
-        with without_retries():
-            run_id = str(client.create_run(where, run_name=redacted(result.name), tags=_told(result.tags)).info.run_id)
+        run_id = str(begin_run(client, config, name=result.name, tags=result.tags).info.run_id)
         try:
             _fill(client, run_id, result)
         except Exception:
@@ -67,8 +65,14 @@ def tag_version(client: MlflowClient, config: MlflowConfig, name: str, version: 
             client.set_model_version_tag(name, str(version), key, redacted(value))
 
 
-def experiment_id(client: MlflowClient, config: MlflowConfig) -> str:
-    """Return the id of the configured experiment, which is made where it is absent."""
+def begin_run(client: MlflowClient, config: MlflowConfig, *, name: str, tags: Mapping[str, str]) -> Run:
+    """Create a run in the configured experiment, which is made where it is absent; its texts tell no secret."""
+    where = _experiment_id(client, config)
+    with without_retries():
+        return client.create_run(where, run_name=redacted(name), tags=_told(tags))
+
+
+def _experiment_id(client: MlflowClient, config: MlflowConfig) -> str:
     found = client.get_experiment_by_name(config.experiment)
     if found is None:
         try:

@@ -13,7 +13,7 @@ from mlflow.exceptions import MlflowException
 
 from brierlake.config import MlflowConfig
 from brierlake.registry.connection import asking, registry_uri, without_retries
-from brierlake.registry.experiment import experiment_id
+from brierlake.registry.experiment import begin_run
 from brierlake.registry.records import Recalibration
 from brierlake.registry.runs import Run
 from brierlake.registry.training_period import as_moment
@@ -72,9 +72,7 @@ def register_recalibrated(client: MlflowClient, config: MlflowConfig, offer: Off
         ModelError: MLflow refuses or can't be reached; nothing is registered then, and the run is deleted.
     """
     with asking(config.tracking_uri, f"log a run to the experiment {config.experiment!r}", needs="EDIT"):
-        where = experiment_id(client, config)
-        with without_retries():
-            run = client.create_run(where, run_name=offer.run_name, tags=dict(offer.tags))
+        run = begin_run(client, config, name=offer.run_name, tags=offer.tags)
     run_id = str(run.info.run_id)
     try:
         with asking(config.tracking_uri, f"log a model to the experiment {config.experiment!r}", needs="EDIT"):

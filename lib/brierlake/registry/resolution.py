@@ -31,8 +31,8 @@ def resolve_model(client: MlflowClient, config: ModelConfig) -> Resolution:
     versions = [read_pinned(client, config.pin)] if config.pin else read_versions(client, config.names)
     runs = read_version_runs(client, versions)
     measures = read_measures(client, versions, runs, config)
-    candidates = _pinned(measures, config) if config.pin else _chosen(client, measures, runs, config)
     made_of = {each.label: read_recalibration(each, runs.get(each.run_id or "")) for each in versions}
+    candidates = _pinned(measures, config) if config.pin else _chosen(client, measures, runs, made_of, config)
     candidates = tuple(_described(each, made_of[f"{each.model_name}/{each.model_version}"]) for each in candidates)
     best = next(each for each in candidates if each.is_selected)
     version = next(each for each in versions if (each.name, each.number) == (best.model_name, best.model_version))
@@ -62,14 +62,18 @@ def _pinned(measures: Sequence[Measure], config: ModelConfig) -> tuple[Candidate
 
 
 def _chosen(
-    client: MlflowClient, measures: Sequence[Measure], runs: Mapping[str, Run], config: ModelConfig
+    client: MlflowClient,
+    measures: Sequence[Measure],
+    runs: Mapping[str, Run],
+    made_of: Mapping[str, Recalibration | None],
+    config: ModelConfig,
 ) -> tuple[Candidate, ...]:
     """Mark the best whose files may be used; each that may not gets its reason, and the next is looked at."""
     origins = {(each.version.name, each.version.number): each.version.origin for each in measures}
     refused = {
-        each.version.origin: f"{made_of.described}, measured on other rows than they are: pin it to serve it"
+        each.version.origin: f"{recalibration.described}, measured on other rows than they are: pin it to serve it"
         for each in measures
-        if (made_of := read_recalibration(each.version, runs.get(each.version.run_id or "")))
+        if (recalibration := made_of[each.version.label])
     }
     while True:
         candidates = rank_measures(measures, config, refused=refused)

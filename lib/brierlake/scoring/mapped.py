@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.functions import pandas_udf
 
@@ -13,11 +13,12 @@ from brierlake.brier import CalibrationMap
 from brierlake.lakehouse.predictions import WindowState, read_window_states, spec_for
 from brierlake.lakehouse.tables import read_table
 from brierlake.lakehouse.windows import Window, filter_condition
-from brierlake.model import read_calibration
 from brierlake.names import column_of
 from brierlake.registry import connect, fetch_calibration
-from brierlake.run.context import Run, Stamp, make_table
+from brierlake.run.context import Run, make_table
 from brierlake.scoring.planning import Plan
+from brierlake.scoring.predict import stamp_columns
+from brierlake.scoring.prepare import find_map
 from brierlake.scoring.publish import Publication, publish
 
 
@@ -50,7 +51,7 @@ def map_champion(run: Run, plan: Plan) -> Publication:
     """Publish, in the challengers table, the champion's probabilities of the stale windows as the map makes them.
 
     Raises:
-        ModelError: The map can't be fetched.
+        ModelError: The map can't be fetched, or is of another class's probability.
         StorageError: The write failed, or other jobs kept writing the same windows.
     """
     with tempfile.TemporaryDirectory(prefix="brierlake-") as folder:
@@ -58,22 +59,12 @@ def map_champion(run: Run, plan: Plan) -> Publication:
     spec = spec_for(plan.features.config, plan.features.schema)
     make_table(run.lake.challengers, spec, say=run.say, job=run.config.job)
     scored = read_table(run.lake.predictions).where(filter_condition(plan.stale))
-    rows = scored.transform(with_map, calibration=read_calibration(text).map)
-    told = {
-        "model_name": F.lit(plan.resolution.model_name),
-        "model_version": F.lit(plan.resolution.model_version),
-        "recipe": F.lit(plan.recipe),
-        "features_version": F.lit(plan.pin.version),
-        **_stamped(run.stamp),
-    }
+    calibration = find_map(text, run.config.model.positive_class, uri=plan.resolution.uri)
+    rows = scored.transform(with_map, calibration=calibration)
     names = [each.name for each in spec.schema]
     run.say(f"Mapping {plan.rows:,} probabilities of the champion in {len(plan.stale):,} windows")
-    made = rows.withColumns(told).select(*map(column_of, names))
+    made = rows.withColumns(stamp_columns(plan, run.stamp)).select(*map(column_of, names))
     return publish(run, plan, made, run.lake.challengers, told={"model_digest": None}, explain=lambda issues: issues)
-
-
-def _stamped(stamp: Stamp) -> dict[str, Column]:
-    return {"run_id": F.lit(stamp.run_id), "scored_at": F.lit(stamp.at)}
 
 
 def with_map(predictions: DataFrame, *, calibration: CalibrationMap) -> DataFrame:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from brierlake.lakehouse.features import key_text, null_key_issue
@@ -54,19 +54,26 @@ def explain_issues(plan: Plan, prepared: PreparedModel, issues: Mapping[str, Iss
     }
 
 
-def as_predictions(scored: DataFrame, *, plan: Plan, stamp: Stamp, spec: TableSpec) -> DataFrame:
-    """Rows with a probability or an issue, in the shape of the predictions table."""
-    event_at, key = plan.features.config.event_at, plan.features.config.key
-    unnamed = null_key_issue(key)
-    made = {
-        "window_start": F.col(WINDOW),
-        "event_at": column_of(event_at) if event_at else F.lit(None),
+def stamp_columns(plan: Plan, stamp: Stamp) -> dict[str, Column]:
+    """The columns that say who scored, with what, and when."""
+    return {
         "model_name": F.lit(plan.resolution.model_name),
         "model_version": F.lit(plan.resolution.model_version),
         "recipe": F.lit(plan.recipe),
         "run_id": F.lit(stamp.run_id),
         "features_version": F.lit(plan.pin.version),
         "scored_at": F.lit(stamp.at),
+    }
+
+
+def as_predictions(scored: DataFrame, *, plan: Plan, stamp: Stamp, spec: TableSpec) -> DataFrame:
+    """Rows with a probability or an issue, in the shape of the predictions table."""
+    event_at, key = plan.features.config.event_at, plan.features.config.key
+    unnamed = null_key_issue(key)
+    made = {
+        **stamp_columns(plan, stamp),
+        "window_start": F.col(WINDOW),
+        "event_at": column_of(event_at) if event_at else F.lit(None),
         "probability": F.when(unnamed.isNull(), F.col(PROBABILITY)),
         "issue": F.coalesce(unnamed, F.col(ISSUE)),
     }

@@ -62,12 +62,14 @@ def prepare_model(run: Run, plan: Plan, *, folder: Path) -> PreparedModel:
         reserved=(config.labels.outcome,) if config.labels and config.labels.table is None else (),
         table=table,
     )
+    recalibrated, uri = fetched.calibration, plan.resolution.uri
+    calibration = find_map(recalibrated, config.model.positive_class, uri=uri) if recalibrated else None
     adapter = prepare_adapter(
         fetched.path,
         digest=fetched.digest,
         contract=contract,
         positive_class=config.model.positive_class,
-        calibration=_calibration(fetched.calibration, config.model.positive_class, uri=plan.resolution.uri),
+        calibration=calibration,
         folder=folder,
     )
     differences = _check_environment(run, fetched.path)
@@ -80,10 +82,12 @@ def prepare_model(run: Run, plan: Plan, *, folder: Path) -> PreparedModel:
     return PreparedModel(digest=fetched.digest, contract=contract, adapter=adapter, differences=differences, seen=seen)
 
 
-def _calibration(text: str | None, positive_class: Label, *, uri: str) -> CalibrationMap | None:
-    """Return a recalibrated version's map, which is of one class's probability."""
-    if text is None:
-        return None
+def find_map(text: str, positive_class: Label, *, uri: str) -> CalibrationMap:
+    """Read a recalibrated version's map.
+
+    Raises:
+        ModelError: It is of another class's probability.
+    """
     found = read_calibration(text)
     if str(found.positive_class) != str(positive_class):
         raise ModelError.other_class(uri, found.positive_class, positive_class)
