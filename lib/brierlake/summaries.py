@@ -389,7 +389,9 @@ class RegistrationPart(Part):
     metric_name: str
     value: float | None
     is_registered: bool
+    """A version was made now (or would be, on a dry run)."""
     reason: str | None
+    """Why not registered."""
 
 
 class RegisterSummary(Summary):

@@ -8,20 +8,23 @@ from registries import Registry, log_plain_artifact
 
 from brierlake.config import AllowConfig, ModelConfig
 from brierlake.errors import ModelError
-from brierlake.registry import Registration, register_runs, resolve_model
+from brierlake.registry import register_runs, resolve_model
+from brierlake.summaries import RegistrationPart
 
 
 def experiment_name(registry: Registry) -> str:
     return str(registry.client.get_experiment(registry.experiment_id).name)
 
 
-def register(registry: Registry, target: str, *, config: ModelConfig | None = None, **settings) -> list[Registration]:
+def register(
+    registry: Registry, target: str, *, config: ModelConfig | None = None, **settings
+) -> list[RegistrationPart]:
     return register_runs(
         registry.client, config or ModelConfig(names=(target,)), experiment=experiment_name(registry), **settings
     )
 
 
-def seen(rows: list[Registration]) -> list[tuple[float | None, int | None, bool, str | None]]:
+def seen(rows: list[RegistrationPart]) -> list[tuple[float | None, int | None, bool, str | None]]:
     return [(row.value, row.model_version, row.is_registered, row.reason) for row in rows]
 
 

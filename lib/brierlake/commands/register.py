@@ -2,7 +2,7 @@
 
 from brierlake.config import Config
 from brierlake.registry import connect, register_runs
-from brierlake.summaries import RegisterSummary, RegistrationPart
+from brierlake.summaries import RegisterSummary
 
 
 def register(
@@ -33,5 +33,5 @@ def register(
         job=config.job,
         status="planned" if is_dry_run and count else "published" if count else "unchanged",
         registered_count=count,
-        runs=[RegistrationPart(**vars(each)) for each in rows],
+        runs=rows,
     )

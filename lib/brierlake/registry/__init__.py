@@ -5,7 +5,7 @@ from brierlake.registry.experiment import Result, Source, log_result, tag_versio
 from brierlake.registry.fetching import fetch_calibration, fetch_model
 from brierlake.registry.recalibrations import Offer, find_registered, register_recalibrated
 from brierlake.registry.records import Candidate, FetchedModel, Recalibration, Resolution
-from brierlake.registry.registering import Registration, register_runs
+from brierlake.registry.registering import register_runs
 from brierlake.registry.resolution import resolve_model
 from brierlake.registry.training_period import read_trained_until
 from brierlake.registry.versions import read_alias, set_alias
@@ -15,7 +15,6 @@ __all__ = [
     "FetchedModel",
     "Offer",
     "Recalibration",
-    "Registration",
     "Resolution",
     "Result",
     "Source",

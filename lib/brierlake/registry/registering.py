@@ -3,7 +3,6 @@
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
@@ -16,29 +15,9 @@ from brierlake.registry.files import find_unfit
 from brierlake.registry.trained import TrainedModel, read_trained_models
 from brierlake.registry.values import read_measures
 from brierlake.registry.versions import Version, origin_of, search_versions
+from brierlake.summaries import RegistrationPart
 
 _FIELD = re.compile(r"\{([^{}]*)\}")
-
-
-@dataclass(frozen=True)
-class Registration:
-    """One model of one run: registered now, or why not."""
-
-    run_id: str
-    run_name: str
-    model: str | None
-    """The name it was logged under; None: the run has none."""
-    source: str | None
-    model_name: str | None
-    """The registered model; None: it can't be named."""
-    model_version: int | None
-    """The version made now, or the one that was there; None: none."""
-    metric_name: str
-    value: float | None
-    is_registered: bool
-    """A version was made now (or would be, on a dry run)."""
-    reason: str | None
-    """Why not registered."""
 
 
 def register_runs(
@@ -50,7 +29,7 @@ def register_runs(
     filter_string: str = "",
     top: int | None = None,
     is_dry_run: bool = False,
-) -> list[Registration]:
+) -> list[RegistrationPart]:
     """Register the models of an experiment's runs whose metric counts and that have a signature.
 
     What is registered already stays, counts among the best, and isn't registered again. So running it twice, or
@@ -77,7 +56,7 @@ def register_runs(
     trained = read_trained_models(client, experiment, filter_string=filter_string)
     drafts = [_draft(model, template, config) for model in trained]
     valued = _with_values(client, trained, drafts, config)
-    rows: list[Registration] = []
+    rows: list[RegistrationPart] = []
     for target in sorted({each.model_name for each in valued if each.model_name}):
         ranked = sorted((each for each in valued if each.model_name == target), key=_place(config))
         rows.extend(_register(client, target, ranked, config, top=top, is_dry_run=is_dry_run))
@@ -93,9 +72,9 @@ def _template(name: str | None, config: ModelConfig) -> str:
     return template
 
 
-def _draft(model: TrainedModel, template: str, config: ModelConfig) -> Registration:
+def _draft(model: TrainedModel, template: str, config: ModelConfig) -> RegistrationPart:
     target, fault = (None, model.fault) if model.fault else _named(template, model)
-    return Registration(
+    return RegistrationPart(
         run_id=model.run.run_id,
         run_name=model.run_name,
         model=model.model,
@@ -129,8 +108,8 @@ def _named(template: str, model: TrainedModel) -> tuple[str | None, str | None]:
 
 
 def _with_values(
-    client: MlflowClient, trained: Sequence[TrainedModel], drafts: Sequence[Registration], config: ModelConfig
-) -> list[Registration]:
+    client: MlflowClient, trained: Sequence[TrainedModel], drafts: Sequence[RegistrationPart], config: ModelConfig
+) -> list[RegistrationPart]:
     """Add what resolving would find as each model's value, or why it would find none."""
     versions = [
         Version(draft.model_name, place, model.run.run_id, model.source, "READY", {}, model.origin)
@@ -142,11 +121,11 @@ def _with_values(
     for measure in read_measures(client, versions, runs, config):
         finding, place = measure.finding, measure.version.number
         value = None if finding.value is None or math.isnan(finding.value) else finding.value
-        valued[place] = replace(valued[place], value=value, reason=finding.fault)
+        valued[place] = valued[place].model_copy(update={"value": value, "reason": finding.fault})
     return valued
 
 
-def _place(config: ModelConfig) -> Callable[[Registration], tuple[bool, float, str]]:
+def _place(config: ModelConfig) -> Callable[[RegistrationPart], tuple[bool, float, str]]:
     sign = -1.0 if config.direction == "max" else 1.0
     return lambda row: (row.reason is not None, sign * (row.value or 0.0), row.run_id)
 
@@ -154,12 +133,12 @@ def _place(config: ModelConfig) -> Callable[[Registration], tuple[bool, float, s
 def _register(
     client: MlflowClient,
     target: str,
-    ranked: Sequence[Registration],
+    ranked: Sequence[RegistrationPart],
     config: ModelConfig,
     *,
     top: int | None,
     is_dry_run: bool,
-) -> Iterator[Registration]:
+) -> Iterator[RegistrationPart]:
     """Register down the ranking until there are enough; what is there already counts."""
     there = {version.origin: version.number for version in search_versions(client, [target])}
     taken = 0
@@ -173,18 +152,18 @@ def _register(
         if reason is None:
             reason = _refusal(client, str(row.source), config)
         if reason is not None:
-            yield replace(row, model_version=number, reason=reason)
+            yield row.model_copy(update={"model_version": number, "reason": reason})
             continue
         taken += 1
         made = None if is_dry_run else _create_version(client, target, row)
-        yield replace(row, model_version=made, is_registered=True)
+        yield row.model_copy(update={"model_version": made, "is_registered": True})
 
 
 def _refusal(client: MlflowClient, source: str, config: ModelConfig) -> str | None:
     return find_unfit(read_format(client, source), config.allow)
 
 
-def _create_version(client: MlflowClient, target: str, row: Registration) -> int:
+def _create_version(client: MlflowClient, target: str, row: RegistrationPart) -> int:
     uri = registry_uri(client)
     with asking(uri, f"register {row.source} under {target}", needs="EDIT"):
         try:
