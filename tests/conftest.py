@@ -1,6 +1,5 @@
 """What all tests share: one local Spark session with Delta, started the way a user's is."""
 
-import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
@@ -12,13 +11,14 @@ from pyspark.sql import SparkSession
 
 from brierlake.config import SessionConfig
 from brierlake.session import start_session
+from tests.once import one_at_a_time
 from tests.quick import FAST_TO_START
 
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
-    with (Path(tempfile.gettempdir()) / "brierlake-tests.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # two workers that fetch Delta's jars at once would spoil each other's
+    # two workers that fetch Delta's jars at once would spoil each other's
+    with one_at_a_time(Path(tempfile.gettempdir()) / "brierlake-tests.lock"):
         session = start_session(SessionConfig(master="local[2]", conf=FAST_TO_START), app_name="brierlake-tests")
     yield session
     session.stop()

@@ -72,25 +72,21 @@ def test_one_sentence_one_code_and_nothing_written(
     assert not (world.folder / "gone.db").exists()
 
 
-def test_json_holds_the_whole_story_and_errors_too(world: World) -> None:
-    result = invoke("score", "--config", world.path, "--json", "--quiet")
-    summary = json.loads(result.stdout)
-    assert (result.exit_code, summary["status"], summary["rows_in"]) == (0, "published", len(world.rows))
-    assert summary["diagnostics"]["total"]["label_status"] == "preliminary"
-    failed = invoke("score", "--config", world.path, "--json", "--quiet", "--set", "model.names=[frist]")
-    assert json.loads(failed.stdout)["exit_code"] == 3
+def test_json_holds_the_whole_story_and_errors_too(published: World) -> None:
+    summary = json.loads(published.said("score.json"))
+    assert (summary["exit_code"], summary["status"], summary["rows_in"]) == (0, "published", len(published.rows))
+    assert (summary["rows_with_issue"], summary["diagnostics"]["total"]["label_status"]) == (2, "preliminary")
+    result = invoke("score", "--config", published.path, "--json", "--quiet", "--set", "model.names=[frist]")
+    failed = json.loads(result.stdout)
+    assert (result.exit_code, failed["exit_code"], failed["status"]) == (3, 3, "failed")
 
 
-def test_plan_writes_nothing_and_then_the_summary_fits_a_screen(world: World) -> None:
-    planned = invoke("plan", "--config", world.path)
-    assert planned.exit_code == 0, planned.output
-    assert "4 to score" in planned.stdout
-    assert not (world.folder / "lake" / "gold").exists()
-    scored = invoke("score", "--config", world.path, "--quiet")
-    assert scored.exit_code == 0, scored.output
-    assert len(scored.stdout.splitlines()) <= 24
-    assert "second version 1, brier 0.2100, the best of 3 eligible versions" in scored.stdout
-    assert "unchanged" in invoke("score", "--config", world.path, "--quiet").stdout
+def test_plan_tells_what_score_does_and_its_summary_fits_a_screen(published: World) -> None:
+    assert "4 to score" in published.said("plan.txt")
+    scored = published.said("score.txt")
+    assert len(scored.splitlines()) <= 24
+    assert "second version 1, brier 0.2100, the best of 3 eligible versions" in scored
+    assert "unchanged" in invoke("score", "--config", published.path, "--quiet").stdout
 
 
 def test_diagnose_without_predictions_says_what_makes_them(world: World) -> None:

@@ -24,14 +24,15 @@ from brierlake.cli import main
 from brierlake.config import Config
 from brierlake.configfile import read_config
 from brierlake.lakehouse.tables import Table, locate_table, read_version
-from brierlake.lakehouse.windows import Scope
 from brierlake.run.context import Run, start_run
-from brierlake.scoring.score_run import score_windows
 from brierlake.summaries import SUMMARY
+from tests.once import made_once
 from tests.quick import FAST_TO_START
 
 DAYS = ["2024-01-30", "2024-01-31", "2024-02-01", "2024-02-02"]
 PER_DAY = 60
+BAD = (187, 189)
+"""Rows of the last day that the model can't score, in a world that is `published`."""
 SAMPLE = pd.DataFrame({"x1": [0.0, 1.0], "x2": [1.0, 0.0]})
 
 
@@ -103,9 +104,7 @@ def log_and_register(
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """MLflow with three versions: `first` 1 (last brier .24, though it once had .1) and 2 (.23), `second` 1 (.21)."""
-    folder = tmp_path_factory.mktemp("store")
-    log_versions(folder)
-    return folder
+    return made_once(tmp_path_factory, "store", log_versions)
 
 
 def log_versions(folder: Path, *, uri: str | None = None) -> None:
@@ -145,6 +144,10 @@ class World:
         """Version of each table that the job has written."""
         gold = self.folder / "lake" / "gold"
         return {each.name: read_version(self.gold(each.name)) for each in sorted(gold.glob("*"))}
+
+    def said(self, name: str) -> str:
+        """What a command that made the world left: plan.txt, score.txt, score.log (as JSON) or score.json."""
+        return (self.folder / name).read_text(encoding="utf-8")
 
     def append(self, rows: pd.DataFrame, name: str) -> None:
         path = self.silver(name).path
@@ -192,14 +195,30 @@ def world(spark: SparkSession, store: Path, tmp_path: Path) -> Iterator[World]:
 
 @pytest.fixture(scope="session")
 def published_once(spark: SparkSession, store: Path, tmp_path_factory: pytest.TempPathFactory) -> World:
-    made = lay_out(spark, store, tmp_path_factory.mktemp("published"))
-    score_windows(made.run(), scope=Scope())
-    return made
+    rows = make_rows()
+    rows.loc[list(BAD), "x1"] = np.nan
+
+    def publish(folder: Path) -> None:
+        laid_out = lay_out(spark, store, folder, rows=rows)
+        planned = CliRunner().invoke(main, ["plan", "--config", laid_out.path])
+        assert planned.exit_code == 0, planned.output
+        assert not (folder / "lake" / "gold").exists()
+        to = ["--log-json", "--summary-to", str(folder / "score.json")]
+        scored = CliRunner().invoke(main, ["score", "--config", laid_out.path, *to])
+        assert scored.exit_code == 0, scored.output
+        for name, text in (("plan.txt", planned.stdout), ("score.txt", scored.stdout), ("score.log", scored.stderr)):
+            (folder / name).write_text(text, encoding="utf-8")
+
+    folder = made_once(tmp_path_factory, "published", publish)
+    return World(spark=spark, folder=folder, config=read_config(folder / "job.yml"), rows=rows)
 
 
 @pytest.fixture
 def published(spark: SparkSession, published_once: World, tmp_path: Path) -> Iterator[World]:
-    """A world that was scored as it is; its registry is shared, for the recipe names the address: only read it."""
+    """A world that was planned and scored by commands, with two bad rows on the day whose labels haven't landed.
+
+    Its registry is shared: only read it.
+    """
     yield published_once.copied_to(tmp_path).with_config(mlflow=published_once.config.mlflow)
     spark.catalog.clearCache()
 

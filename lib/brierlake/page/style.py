@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 INK, MUTED, GRID, PAPER = "#1f2a37", "#566372", "#d8dee6", "#fefefe"
@@ -97,7 +98,8 @@ def as_svg(figure: Figure, *, name: str, label: str) -> str:
     """
     buffer = io.StringIO()
     with mpl.rc_context({**_SETTINGS, "svg.hashsalt": name}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+        canvas: Any = FigureCanvasSVG(figure)  # savefig would draw twice
+        canvas.print_svg(buffer, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     text = buffer.getvalue()
     body = text[text.index(">", text.index("<svg")) + 1 :]
     box = re.search(r'viewBox="([^"]+)"', text)
