@@ -1,149 +1,28 @@
 """The `brierlake` command."""
 
-import json
-import logging
 import sys
-import traceback
-import warnings
-from collections.abc import Callable
-from contextlib import redirect_stderr
-from dataclasses import dataclass
-from functools import wraps
 from pathlib import Path
-from typing import Any, Literal, ParamSpec, TextIO, cast
+from typing import Literal
 
 import click
-from rich.console import Console
-from rich.text import Text
 
 from brierlake import __version__
 from brierlake.config import Config
-from brierlake.configfile import read_config
-from brierlake.errors import BrierlakeError, ConfigError, GateError, first_line
-from brierlake.redaction import RedactedStream, redacted, redacted_data
-from brierlake.summaries import FailedSummary, Summary
+from brierlake.errors import BrierlakeError, ConfigError
+from brierlake.invocation import (
+    ACCEPT,
+    BY,
+    EMPTY,
+    FORCE,
+    FROM,
+    INCREMENTAL,
+    TO,
+    Terminal,
+    fail,
+    with_config,
+    with_outputs,
+)
 from brierlake.terminal.speaker import Speaker
-from brierlake.terminal.summary import print_summary
-
-P = ParamSpec("P")
-
-_CONFIG = click.option(
-    "--config",
-    "config_path",
-    default="conf/local.yml",
-    show_default=True,
-    help="The job's YAML config.",
-    metavar="FILE",
-)
-_SET = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override: section.key=value.")
-_FROM = click.option("--from", "start", metavar="TIME", help="First window, inclusive: a date or UTC timestamp.")
-_TO = click.option("--to", "end", metavar="TIME", help="End of the windows, exclusive.")
-_INCREMENTAL = click.option(
-    "--incremental", "is_incremental", is_flag=True, help="Only the windows that the features' change data feed names."
-)
-_BY = click.option(
-    "--by", type=click.Choice(["month"]), help="Fill --from to --to a month at a time; goes on where it stopped."
-)
-_FORCE = click.option("--force", "is_forced", is_flag=True, help="Take every window of the scope as out of date.")
-_ACCEPT = click.option(
-    "--accept", "is_accepted", is_flag=True, help="Publish what the gates hold back; who did it is recorded."
-)
-_JSON = click.option("--json", "is_json", is_flag=True, help="Print one JSON summary instead of text.")
-_QUIET = click.option("--quiet", "is_quiet", is_flag=True, help="No progress lines.")
-_LOG_JSON = click.option("--log-json", "is_log_json", is_flag=True, help="Progress as JSON lines with the run's id.")
-_SUMMARY_TO = click.option(
-    "--summary-to", metavar="URI", help="Leave the JSON summary there too, for a scheduler that sees no output."
-)
-_DEBUG = click.option("--debug", "is_debug", is_flag=True, help="Tracebacks, and all that Spark and MLflow say.")
-_EMPTY = click.option("--allow-empty", "is_empty_allowed", is_flag=True, help="An empty scope is no mistake.")
-
-
-@dataclass(frozen=True)
-class Terminal:
-    """Where progress and results go."""
-
-    is_json: bool
-    is_debug: bool
-    say: Speaker
-    summary_to: str | None = None
-
-    def show(self, summary: Summary) -> None:
-        told = redacted_data(summary.model_dump(mode="json"))
-        text = json.dumps(told, sort_keys=True)
-        self.deliver(told)
-        if self.is_json:
-            click.echo(text)
-        else:
-            print_summary(type(summary).model_validate_json(text), Console(highlight=False))
-        if summary.code:
-            sys.exit(summary.code)
-
-    def deliver(self, summary: dict[str, Any]) -> None:
-        """Leave the summary where --summary-to says: it has its `exit_code`, which a cluster may keep to itself."""
-        if self.summary_to is not None:
-            text = json.dumps({"exit_code": 0, **summary}, sort_keys=True)
-            from brierlake.delivery import deliver
-
-            deliver(f"{text}\n", self.summary_to)
-
-
-def _outputs(command: Callable[P, None]) -> Callable[P, None]:
-    """Add --json, --quiet and --debug; turn errors into one sentence and an exit code."""
-
-    @wraps(command)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
-        options = {name: bool(kwargs.pop(name)) for name in ("is_json", "is_quiet", "is_debug", "is_log_json")}
-        say = Speaker(is_quiet=options["is_quiet"], is_json=options["is_log_json"])
-        where = kwargs.pop("summary_to")
-        terminal = Terminal(
-            is_json=options["is_json"], is_debug=options["is_debug"], say=say, summary_to=str(where) if where else None
-        )
-        if not terminal.is_debug:
-            _hush()
-        kwargs["terminal"] = terminal
-        try:
-            with redirect_stderr(cast("TextIO", RedactedStream(sys.stderr))):  # what others log and warn of, too
-                command(*args, **kwargs)
-        except BrierlakeError as error:
-            _fail(terminal, str(error), code=error.exit_code)
-        except Exception as error:
-            _fail(terminal, f"Unexpected {type(error).__name__}: {first_line(error)} (more with --debug)", code=1)
-
-    return _JSON(_SUMMARY_TO(_QUIET(_LOG_JSON(_DEBUG(wrapped)))))
-
-
-def _fail(terminal: Terminal, message: str, *, code: int) -> None:
-    message = redacted(message)
-    if terminal.is_debug:
-        click.echo(redacted(traceback.format_exc()), err=True)
-    status: Literal["held", "failed"] = "held" if code == GateError.exit_code else "failed"
-    told = FailedSummary(status=status, exit_code=code, error=message).model_dump()
-    try:
-        terminal.deliver(told)
-    except BrierlakeError as error:
-        message = message if str(error) == message else f"{message} (and: {error})"
-    if terminal.is_json:
-        click.echo(json.dumps(told))
-    Console(stderr=True, highlight=False, soft_wrap=True).print(Text.assemble(("Error:", "bold red"), f" {message}"))
-    sys.exit(code)
-
-
-def _configured(command: Callable[..., None]) -> Callable[..., None]:
-    """Add --config and --set, and hand over the config that they make."""
-
-    @wraps(command)
-    def wrapped(*, config_path: str, overrides: tuple[str, ...], **options: Any) -> None:
-        command(read_config(config_path, overrides=overrides), **options)
-
-    return _CONFIG(_SET(_outputs(wrapped)))
-
-
-def _hush() -> None:
-    warnings.simplefilter("ignore")
-    for name in ("mlflow", "alembic", "py4j", "pyspark"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    # says every SQL error a second time, with the query and a page of Java
-    logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL + 1)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -156,14 +35,14 @@ def main() -> None:
 
 
 @main.command()
-@_FROM
-@_TO
-@_INCREMENTAL
-@_BY
-@_FORCE
-@_EMPTY
-@_ACCEPT
-@_configured
+@FROM
+@TO
+@INCREMENTAL
+@BY
+@FORCE
+@EMPTY
+@ACCEPT
+@with_config
 def score(
     config: Config,
     *,
@@ -195,11 +74,11 @@ def score(
 
 
 @main.command()
-@_FROM
-@_TO
-@_INCREMENTAL
-@_EMPTY
-@_configured
+@FROM
+@TO
+@INCREMENTAL
+@EMPTY
+@with_config
 def plan(
     config: Config,
     *,
@@ -225,11 +104,11 @@ def plan(
 
 
 @main.command()
-@_FROM
-@_TO
-@_FORCE
+@FROM
+@TO
+@FORCE
 @click.option("--as-of", metavar="TIME", help="Answer by the labels known then (UTC), and write nothing.")
-@_configured
+@with_config
 def diagnose(
     config: Config, *, start: str | None, end: str | None, is_forced: bool, as_of: str | None, terminal: Terminal
 ) -> None:
@@ -243,7 +122,7 @@ def diagnose(
 @main.command()
 @click.option("--retain-days", default=7, show_default=True, help="Versions of the last days stay readable.")
 @click.option("--dry-run", "is_dry_run", is_flag=True, help="Only say how many files there are.")
-@_configured
+@with_config
 def maintain(config: Config, *, retain_days: int, is_dry_run: bool, terminal: Terminal) -> None:
     """Put small files of the job's own tables together, and remove what is no longer needed."""
     from brierlake.commands.maintain import maintain as run
@@ -254,7 +133,7 @@ def maintain(config: Config, *, retain_days: int, is_dry_run: bool, terminal: Te
 
 @main.command()
 @click.option("--output", metavar="FILE", help="Where it goes; without it report.path, or JOB-report.html.")
-@_configured
+@with_config
 def report(config: Config, *, output: str | None, terminal: Terminal) -> None:
     """Write one HTML page from the tables: can the probabilities be trusted, and why (not)."""
     from brierlake.commands.report import report as run
@@ -264,7 +143,7 @@ def report(config: Config, *, output: str | None, terminal: Terminal) -> None:
 
 @main.command()
 @click.option("--most", default=15, show_default=True, type=click.IntRange(min=1), help="How many.")
-@_configured
+@with_config
 def runs(config: Config, *, most: int, terminal: Terminal) -> None:
     """List the latest runs that wrote something or failed."""
     from brierlake.commands.show import runs as run
@@ -274,7 +153,7 @@ def runs(config: Config, *, most: int, terminal: Terminal) -> None:
 
 @main.command()
 @click.option("--run", "run_id", metavar="ID", help="The run that looked; without it the last one.")
-@_configured
+@with_config
 def candidates(config: Config, *, run_id: str | None, terminal: Terminal) -> None:
     """List the versions that were looked at: which one was chosen, and why not the others."""
     from brierlake.commands.show import candidates as run
@@ -284,7 +163,7 @@ def candidates(config: Config, *, run_id: str | None, terminal: Terminal) -> Non
 
 @main.command()
 @click.argument("window")
-@_configured
+@with_config
 def show(config: Config, *, window: str, terminal: Terminal) -> None:
     """Show what WINDOW (2013-12-31, a month 2013-12, a year 2013) holds, who made it, and what it is worth."""
     from brierlake.commands.show import show as run
@@ -294,7 +173,7 @@ def show(config: Config, *, window: str, terminal: Terminal) -> None:
 
 @main.command()
 @click.option("--dry-run", "is_dry_run", is_flag=True, help="Say what would be done, and do nothing.")
-@_configured
+@with_config
 def promote(config: Config, *, is_dry_run: bool, terminal: Terminal) -> None:
     """Give an alias to the challenger where the comparison supports it; say why or why not."""
     from brierlake.commands.promote import promote as run
@@ -304,12 +183,12 @@ def promote(config: Config, *, is_dry_run: bool, terminal: Terminal) -> None:
 
 @main.command()
 @click.option("--model", metavar="NAME/NUMBER", help="Version, also as name@alias; without it the one `score` chooses.")
-@_FROM
+@FROM
 @click.option("--fit-until", metavar="TIME", help="Maps are fitted before it and tried from it on; else half and half.")
-@_TO
+@TO
 @click.option("--picture", metavar="FILE", help="Draw the maps to this SVG file.")
 @click.option("--dry-run", "is_dry_run", is_flag=True, help="Say what would be registered, and register nothing.")
-@_configured
+@with_config
 def recalibrate(
     config: Config,
     *,
@@ -344,7 +223,7 @@ def recalibrate(
 @click.option("--filter", "filter_string", default="", metavar="SEARCH", help="Only runs that MLflow's search finds.")
 @click.option("--top", type=click.IntRange(min=1), help="Only the best this many under each name.")
 @click.option("--dry-run", "is_dry_run", is_flag=True, help="Say what would be registered, and register nothing.")
-@_configured
+@with_config
 def register(
     config: Config,
     *,
@@ -376,7 +255,7 @@ def register(
 )
 @click.option("--key", multiple=True, metavar="COLUMN", help="Columns that name a row, instead of what is found.")
 @click.option("--output", default="my-job.yml", show_default=True, metavar="FILE", help="Config to write.")
-@_outputs
+@with_outputs
 def init(
     *,
     tracking_uri: str | None,
@@ -420,7 +299,7 @@ def _asked(value: str | None, option: str, what: str) -> str:
 
 @main.command()
 @click.option("--folder", default="brierlake-demo", show_default=True, metavar="DIR", help="Where everything goes.")
-@_outputs
+@with_outputs
 def demo(*, folder: str, terminal: Terminal) -> None:
     """Build a lakehouse of 336,776 real flights, train nine models, score five months and diagnose them."""
     from brierlake.commands.demo import run_demo
@@ -438,4 +317,4 @@ def packages(*, store: Literal["s3", "abfs"] | None, is_debug: bool) -> None:
     try:
         click.echo(",".join(find_packages(store)))
     except BrierlakeError as error:
-        _fail(Terminal(is_json=False, is_debug=is_debug, say=Speaker(is_quiet=True)), str(error), code=error.exit_code)
+        fail(Terminal(is_json=False, is_debug=is_debug, say=Speaker(is_quiet=True)), str(error), code=error.exit_code)

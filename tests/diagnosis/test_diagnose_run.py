@@ -17,7 +17,8 @@ from brierlake.diagnosis.diagnose_run import answer, diagnose_and_record
 from brierlake.errors import ConfigError, ContractError
 from brierlake.lakehouse.windows import Scope
 from brierlake.scoring.challenger import Challenge, challenge, compare_again, describe_challenge
-from brierlake.scoring.score_run import ScoreResult, score_windows
+from brierlake.scoring.recording import ScoreResult
+from brierlake.scoring.score_run import score_windows
 from tests.world import DAYS, PER_DAY, World, labels_of, lay_out, make_rows
 
 LAST = date(2024, 2, 2)

@@ -6,8 +6,9 @@ from pyspark.sql import SparkSession
 from pyspark.sql import types as T
 
 from brierlake.config import LakehouseConfig
+from brierlake.lakehouse.creating import create_table
 from brierlake.lakehouse.predictions import Commit, Issue, read_issues
-from brierlake.lakehouse.tables import create_table, locate_table, read_version
+from brierlake.lakehouse.tables import locate_table, read_version
 from brierlake.schemas import column, predictions_spec
 
 

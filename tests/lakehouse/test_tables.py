@@ -9,7 +9,8 @@ from pyspark.sql import types as T
 
 from brierlake.config import LakehouseConfig
 from brierlake.errors import StorageError
-from brierlake.lakehouse.tables import Table, create_table, is_there, locate_table, pin_table, read_table
+from brierlake.lakehouse.creating import create_table
+from brierlake.lakehouse.tables import Table, is_there, locate_table, pin_table, read_table
 from brierlake.run.ledger import append_records
 from brierlake.schemas import CANDIDATES, CELLS, METRICS, RELIABILITY, RUNS, TableSpec, column, predictions_spec
 

@@ -19,7 +19,8 @@ from sklearn.linear_model import LogisticRegression
 
 from brierlake import schemas
 from brierlake.cli import main
-from brierlake.lakehouse.tables import Table, create_table
+from brierlake.lakehouse.creating import create_table
+from brierlake.lakehouse.tables import Table
 from brierlake.schemas import TableSpec
 from tests.quick import FAST_TO_START
 from tests.world import as_skops, log_and_register, make_rows

@@ -9,7 +9,7 @@ from registries import Registry, log_plain_artifact
 from brierlake.config import AllowConfig, ModelConfig
 from brierlake.errors import ModelError
 from brierlake.registry import register_runs, resolve_model
-from brierlake.summaries import RegistrationPart
+from brierlake.summary_parts import RegistrationPart
 
 
 def experiment_name(registry: Registry) -> str:

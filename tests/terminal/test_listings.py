@@ -4,7 +4,8 @@ import io
 
 from rich.console import Console
 
-from brierlake.summaries import CandidatesSummary, RunsSummary, ShowSummary, Summary, VerdictPart
+from brierlake.summaries import CandidatesSummary, RunsSummary, ShowSummary, Summary
+from brierlake.summary_parts import VerdictPart
 from brierlake.terminal.summary import print_summary
 from tests.page.pages import APRIL, make_rows, make_tables
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from brierlake.summaries import MapPart, RecalibrateSummary, SpanPart
+from brierlake.summaries import RecalibrateSummary
+from brierlake.summary_parts import MapPart, SpanPart
 from brierlake.terminal.summary import print_summary, render_html
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from rich.console import Console
 
-from brierlake.summaries import CandidatePart, DiagnosticsPart, MetricsPart, ModelPart, ScoreSummary
+from brierlake.summaries import ScoreSummary
+from brierlake.summary_parts import CandidatePart, DiagnosticsPart, MetricsPart, ModelPart
 from brierlake.terminal.summary import print_summary
 from tests.page.pages import make_rows, make_tables
 

@@ -8,7 +8,8 @@ from brierlake.lakehouse.windows import parse_moment, parse_scope
 from brierlake.run.context import Run, Say, open_run, told_seconds
 from brierlake.run.results import with_results
 from brierlake.scoring.challenger import Challenge, compare_again, describe_challenge
-from brierlake.summaries import BreachPart, DiagnoseSummary
+from brierlake.summaries import DiagnoseSummary
+from brierlake.summary_parts import BreachPart
 from brierlake.terminal.speaker import Speaker
 
 

@@ -6,7 +6,8 @@ from brierlake.config import Config
 from brierlake.errors import ConfigError
 from brierlake.lakehouse.tables import is_there, optimize_table, read_detail, vacuum_table
 from brierlake.run.context import Say, open_run
-from brierlake.summaries import MaintainSummary, TablePart
+from brierlake.summaries import MaintainSummary
+from brierlake.summary_parts import TablePart
 
 LEAST_DAYS = 7
 """Delta's own safe retention: a run that is under way, a RESTORE by hand, or a reader needs older versions."""

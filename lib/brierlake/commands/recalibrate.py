@@ -28,7 +28,8 @@ from brierlake.registry.recalibrations import ALIAS, KIND_TAG
 from brierlake.run.context import Run, Say, open_run, told_seconds
 from brierlake.run.ledger import record_run
 from brierlake.run.results import write_page
-from brierlake.summaries import MapPart, RecalibrateSummary, SpanPart
+from brierlake.summaries import RecalibrateSummary
+from brierlake.summary_parts import MapPart, SpanPart
 from brierlake.terminal.speaker import Speaker
 from brierlake.training import FEATURES_TAG, RECALIBRATES_TAG, TRAINED_UNTIL_TAG, told_features
 

@@ -13,8 +13,10 @@ from brierlake.run.results import with_results
 from brierlake.scoring.challenger import Challenge, challenge, describe_challenge
 from brierlake.scoring.planning import describe_plan
 from brierlake.scoring.prepare import describe_model
-from brierlake.scoring.score_run import ScoreOptions, ScoreResult, score_windows
-from brierlake.summaries import BreachPart, ScoreStatus, ScoreSummary
+from brierlake.scoring.recording import ScoreResult
+from brierlake.scoring.score_run import ScoreOptions, score_windows
+from brierlake.summaries import ScoreSummary
+from brierlake.summary_parts import BreachPart, ScoreStatus
 from brierlake.terminal.speaker import Speaker
 
 _ADDED_UP = ("windows_stale", "windows_current", "rows_in", "rows_scored", "rows_with_issue")

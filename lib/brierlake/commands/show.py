@@ -15,7 +15,8 @@ from brierlake.lakehouse.diagnostics import CHAMPION
 from brierlake.lakehouse.tables import Table, is_there, read_table
 from brierlake.page import find_months_verdict, find_verdict, pool_months
 from brierlake.run.context import Run, Say, open_run
-from brierlake.summaries import CandidatesSummary, Row, RunsSummary, ShowSummary, VerdictPart, as_row
+from brierlake.summaries import CandidatesSummary, RunsSummary, ShowSummary
+from brierlake.summary_parts import Row, VerdictPart, as_row
 
 _RUN_COLUMNS = (
     "run_id", "action", "status", "started_at", "finished_at", "model_name", "model_version", "scope", "window_count",

@@ -25,7 +25,7 @@ from brierlake.lakehouse.windows import Scope, Window, whole_months
 from brierlake.run.context import Run, Say
 from brierlake.run.ledger import record_failure, record_run
 from brierlake.run.training_ends import gather_trained
-from brierlake.summaries import DiagnosticsPart, EstimatePart, FlagPart, LabelsPart, MetricsPart
+from brierlake.summary_parts import DiagnosticsPart, EstimatePart, FlagPart, LabelsPart, MetricsPart
 
 _CERTAIN = 0.01
 """Expected Brier score below which a model is nearly certain of every row."""

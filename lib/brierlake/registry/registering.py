@@ -15,7 +15,7 @@ from brierlake.registry.files import find_unfit
 from brierlake.registry.trained import TrainedModel, read_trained_models
 from brierlake.registry.values import read_measures
 from brierlake.registry.versions import Version, origin_of, search_versions
-from brierlake.summaries import RegistrationPart
+from brierlake.summary_parts import RegistrationPart
 
 _FIELD = re.compile(r"\{([^{}]*)\}")
 

@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from pyspark.sql import SparkSession
 
 from brierlake.config import Config
+from brierlake.lakehouse.creating import create_table
 from brierlake.lakehouse.lake import Lake, open_lake
-from brierlake.lakehouse.tables import Pin, Table, create_table
+from brierlake.lakehouse.tables import Pin, Table
 from brierlake.schemas import TableSpec
 from brierlake.session import Pace, find_location, start_session, storage_warning
 from brierlake.terminal.speaker import Speaker

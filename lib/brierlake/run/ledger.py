@@ -10,12 +10,12 @@ from brierlake import __version__
 from brierlake.configfile import told_config
 from brierlake.errors import BrierlakeError, GateError, StorageError
 from brierlake.installed import installed_version
+from brierlake.lakehouse.creating import create_table
 from brierlake.lakehouse.labels import as_utc
 from brierlake.lakehouse.tables import (
     STORAGE_FAULTS,
     Table,
     append_rows,
-    create_table,
     is_there,
     local_frame,
     optimize_table,

@@ -19,9 +19,10 @@ from brierlake.run.recipe import compute_recipe, former_recipes
 from brierlake.run.training_ends import gather_trained
 from brierlake.scoring.mapped import is_mappable, map_champion
 from brierlake.scoring.planning import Plan, compared
+from brierlake.scoring.recording import ScoreResult, record_scored, record_unfinished
 from brierlake.scoring.recovery import pay_debts, recover
-from brierlake.scoring.score_run import ScoreResult, record_scored, record_unfinished, result_of, score_into
-from brierlake.summaries import ChallengerPart, ChallengeStatus, ComparisonPart
+from brierlake.scoring.score_run import result_of, score_into
+from brierlake.summary_parts import ChallengerPart, ChallengeStatus, ComparisonPart
 
 
 @dataclass(frozen=True)

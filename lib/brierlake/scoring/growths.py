@@ -1,8 +1,9 @@
 """Which tables of the job will grow, and how: said by `plan`, done by the first run that writes them."""
 
+from brierlake.lakehouse.creating import check_table
 from brierlake.lakehouse.lake import Lake
 from brierlake.lakehouse.predictions import spec_for
-from brierlake.lakehouse.tables import check_table, is_there
+from brierlake.lakehouse.tables import is_there
 from brierlake.schemas import SHARED_TABLES
 from brierlake.scoring.planning import Plan
 

@@ -14,7 +14,7 @@ from brierlake.registry import Resolution, connect, resolve_model
 from brierlake.run.context import Run, Say
 from brierlake.run.ledger import read_last_complete
 from brierlake.run.recipe import compute_recipe, former_recipes
-from brierlake.summaries import CandidatePart, ModelPart
+from brierlake.summary_parts import CandidatePart, ModelPart
 
 _SHOWN = 5
 

@@ -24,7 +24,7 @@ from brierlake.model import (
 from brierlake.registry import connect, fetch_model
 from brierlake.run.context import Run
 from brierlake.scoring.planning import Plan
-from brierlake.summaries import DifferencePart
+from brierlake.summary_parts import DifferencePart
 
 
 @dataclass(frozen=True)

@@ -2,68 +2,35 @@
 
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from pyspark.sql import functions as F
 
-from brierlake.diagnosis.diagnose_run import Diagnosis, diagnose_windows
-from brierlake.diagnosis.gates import Breach, check_published, gate_facts
+from brierlake.diagnosis.diagnose_run import diagnose_windows
+from brierlake.diagnosis.gates import check_published
 from brierlake.diagnosis.recomputation import open_subject
-from brierlake.errors import BrierlakeError, GateError, StorageError
-from brierlake.lakehouse.predictions import Commit, Issue, read_issues, remove_rows, spec_for
+from brierlake.errors import BrierlakeError
+from brierlake.lakehouse.predictions import Issue, read_issues, remove_rows, spec_for
 from brierlake.lakehouse.staging import owned_condition, read_staged, stage_predictions
-from brierlake.lakehouse.tables import STORAGE_FAULTS, Table, reason_of
+from brierlake.lakehouse.tables import Table
 from brierlake.lakehouse.windows import Scope, Window
 from brierlake.model import is_vague
 from brierlake.run.context import Run, make_table
-from brierlake.run.ledger import append_records, record_failure, record_run
+from brierlake.run.ledger import record_failure
 from brierlake.run.progress import watched
 from brierlake.run.training_ends import gather_trained
-from brierlake.schemas import CANDIDATES
 from brierlake.scoring.audit import StagedRows, audit, clear_published, find_staged
 from brierlake.scoring.checks import check_labels
 from brierlake.scoring.planning import Plan, make_plan, validate_kept
 from brierlake.scoring.predict import build_predictions, explain_issues
 from brierlake.scoring.prepare import PreparedModel, prepare_model
 from brierlake.scoring.publish import Publication, publish, validate_issues
+from brierlake.scoring.recording import ScoreResult, record_candidates, record_scored, record_unfinished
 from brierlake.scoring.recovery import pay_debts, recover
-from brierlake.summaries import ScoreStatus
+from brierlake.summary_parts import ScoreStatus
 from brierlake.threads import both
-
-
-@dataclass(frozen=True)
-class ScoreResult:
-    """What a score run did."""
-
-    run_id: str
-    status: ScoreStatus
-    plan: Plan
-    """Its stale windows are those that the run wrote."""
-    prepared: PreparedModel | None = None
-    """None: nothing was scored."""
-    commit: Commit | None = None
-    issues: Mapping[str, Issue] = field(default_factory=dict)
-    diagnosis: Diagnosis | None = None
-    held: tuple[Window, ...] = ()
-    """Windows that are staged and not published, for what the gates say of them."""
-    breaches: tuple[Breach, ...] = ()
-    is_accepted: bool = False
-    """Whether a person released windows in spite of the breaches."""
-
-    @property
-    def digest(self) -> str | None:
-        return self.prepared.digest if self.prepared else None
-
-    @property
-    def rows_with_issue(self) -> int:
-        return sum(each.rows for each in self.issues.values())
-
-    @property
-    def exit_code(self) -> int:
-        return GateError.exit_code if self.breaches and not self.is_accepted else 0
 
 
 @dataclass(frozen=True)
@@ -126,7 +93,7 @@ def _finish(run: Run, scored: ScoreResult, *, scope: Scope) -> ScoreResult:
 
     def record_choice() -> None:
         if scored.commit is not None:
-            _record_candidates(run, scored.plan)
+            record_candidates(run, scored.plan)
 
     with run.timed("diagnose"):
         find_trained = partial(gather_trained, run, [scored.plan.resolution])
@@ -137,25 +104,10 @@ def _finish(run: Run, scored: ScoreResult, *, scope: Scope) -> ScoreResult:
         scored = replace(scored, status="diagnosed")
     if scored.status != "unchanged":
         if scored.commit is None:
-            _record_candidates(run, scored.plan)
+            record_candidates(run, scored.plan)
         with run.timed("record"):
             record_scored(run, scored, action="score", table=run.lake.predictions)
     return scored
-
-
-def record_unfinished(run: Run, scored: ScoreResult, error: Exception, *, action: str, table: Table) -> None:
-    """Record what was published before something failed, so that it isn't taken for a debt; the next run finishes it.
-
-    Where nothing was published, the failure is recorded as any other.
-    """
-    if scored.commit is None:
-        if isinstance(error, BrierlakeError):
-            record_failure(run, action=action, error=error)
-        return
-    try:
-        record_scored(run, scored, action=action, table=table, error=error)
-    except (StorageError, *STORAGE_FAULTS) as fault:
-        run.say(f"What was published could not be recorded: {reason_of(fault)}")
 
 
 def _publish(run: Run, plan: Plan, *, options: ScoreOptions) -> ScoreResult:
@@ -280,48 +232,3 @@ def _with_breaches(run: Run, scored: ScoreResult) -> ScoreResult:
     gates = [each for each in run.config.gates if not (is_audited and each.is_checked_before)]
     found = check_published(run.lake.metrics, gates, job=run.config.job, windows=windows - set(scored.held))
     return replace(scored, breaches=scored.breaches + found)
-
-
-def _record_candidates(run: Run, plan: Plan) -> None:
-    ours = {"run_id": run.run_id, "job": run.config.job, "looked_at": run.started_at}
-    candidates = [{**vars(each), "model_run_id": each.run_id, **ours} for each in plan.resolution.candidates]
-    append_records(run.lake.candidates, CANDIDATES, candidates)
-
-
-def record_scored(run: Run, scored: ScoreResult, *, action: str, table: Table, error: Exception | None = None) -> None:
-    """Enter the run into the ledger; `error` is what went wrong after it had published."""
-    plan, resolution = scored.plan, scored.plan.resolution
-    days = [window for window in plan.stale if window is not None]
-    headline = scored.diagnosis.headline if scored.diagnosis else {}
-    facts: dict[str, Any] = {
-        "model_name": resolution.model_name,
-        "model_version": resolution.model_version,
-        "model_digest": scored.digest,
-        "recipe": plan.recipe,
-        "metric_name": resolution.metric_name,
-        "metric_value": resolution.metric_value,
-        "trained_until": resolution.trained_until and resolution.trained_until.moment,
-        "trained_until_source": resolution.trained_until and resolution.trained_until.source,
-        "scope": str(plan.scope),
-        "window_count": len(plan.stale),
-        "first_window": min(days, default=None),
-        "last_window": max(days, default=None),
-        "features_table": plan.pin.table.name,
-        "features_id": plan.pin.table_id,
-        "features_version": plan.pin.version,
-        "predictions_table": table.name,
-        "predictions_version": scored.commit.version if scored.commit else None,
-        "labels_version": scored.diagnosis.labels_version if scored.diagnosis else None,
-        "rows_in": plan.rows,
-        "rows_scored": plan.rows - scored.rows_with_issue,
-        "rows_with_issue": scored.rows_with_issue,
-        "issues": {text: each.rows for text, each in scored.issues.items()},
-        "issue_examples": {text: list(each.examples) for text, each in scored.issues.items()},
-        **headline,
-        "gates": gate_facts(run.config.gates, scored.breaches, held=scored.held, is_accepted=scored.is_accepted),
-    }
-    if error is not None:
-        facts["error"] = f"published, and then: {error}"
-    exit_code = getattr(error, "exit_code", 1) if error else scored.exit_code
-    status = "held" if scored.held else "published"
-    record_run(run, action=action, status=status, exit_code=exit_code, facts=facts)

@@ -7,7 +7,8 @@ from rich.text import Text
 
 from brierlake.brier.evidence import describe_evidence, is_evident
 from brierlake.page.words import count, number
-from brierlake.summaries import MapPart, RecalibrateSummary, SpanPart
+from brierlake.summaries import RecalibrateSummary
+from brierlake.summary_parts import MapPart, SpanPart
 
 _FITS = {
     "constant_probability": "all probabilities are the same",

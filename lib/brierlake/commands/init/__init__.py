@@ -17,7 +17,8 @@ from brierlake.lakehouse.tables import Table, pin_table, read_table
 from brierlake.registry import connect
 from brierlake.run.context import Say
 from brierlake.session import start_session
-from brierlake.summaries import FoundModelPart, InitSummary
+from brierlake.summaries import InitSummary
+from brierlake.summary_parts import FoundModelPart
 
 _SQLITE = "sqlite:///"
 
