@@ -215,11 +215,8 @@ def published_once(spark: SparkSession, store: Path, tmp_path_factory: pytest.Te
 
 @pytest.fixture
 def published(spark: SparkSession, published_once: World, tmp_path: Path) -> Iterator[World]:
-    """A world that was planned and scored by commands, with two bad rows on the day whose labels haven't landed.
-
-    Its registry is shared: only read it.
-    """
-    yield published_once.copied_to(tmp_path).with_config(mlflow=published_once.config.mlflow)
+    """A world that was planned and scored by commands, with two bad rows on the day whose labels haven't landed."""
+    yield published_once.copied_to(tmp_path)
     spark.catalog.clearCache()
 
 

@@ -63,7 +63,7 @@ class Road:
     def append(self, rows: pd.DataFrame, name: str) -> None:
         frame, path = self.spark.createDataFrame(rows), str(self.folder / "lake" / "silver" / name)
         spec = TableSpec(frame.schema, key=(), properties={"delta.enableChangeDataFeed": "true"})
-        create_table(Table(path, f"delta.`{path}`", path), spec)
+        create_table(Table(path, f"delta.`{path}`", path, self.spark), spec)
         frame.write.format("delta").mode("append").save(path)
 
 
