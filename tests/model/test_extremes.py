@@ -128,8 +128,7 @@ def handed(log: Path) -> pd.DataFrame:
     parts = [pd.read_pickle(each) for each in log.iterdir()]  # noqa: S301
     for each in log.iterdir():
         each.unlink()
-    rows = pd.concat([part.astype({"f": object}) for part in parts])
-    return rows.set_index("id")["f"]
+    return pd.concat([part.astype(object) for part in parts]).set_index("id")
 
 
 def is_issue(expected: Any) -> bool:
@@ -144,51 +143,68 @@ def same(left: Any, right: Any) -> bool:
     return (pd.isna(left) and pd.isna(right)) or (left == right)
 
 
-# zones concern times
-CHECKED = [
-    (kind, has_null, zone)
-    for kind in CASES
-    for has_null in (False, True)
-    for zone in (("UTC", "America/New_York") if kind.startswith(("time", "date")) else ("UTC",))
-]
+@dataclass(frozen=True)
+class Row:
+    kind: str
+    sql: str
+    expected: Any
 
 
-@pytest.mark.parametrize(("kind", "has_null", "zone"), CHECKED)
-def test_each_value_reaches_the_model_on_executors_and_in_the_sample(  # noqa: PLR0917
+NAMES = {kind: f"f{place}" for place, kind in enumerate(CASES)}
+FINE = {kind: next(row for row in case.cases.items() if not is_issue(row[1])) for kind, case in CASES.items()}
+"""SQL of a value of each kind that is no issue, and what the model is handed for it."""
+
+
+def rows_of(*, has_null: bool) -> list[Row]:
+    """A row for each value of each kind; in it the other kinds' columns hold what is fine."""
+    return [
+        Row(kind, sql, expected)
+        for kind, case in CASES.items()
+        for sql, expected in (case.cases | ({"null": case.null} if has_null else {})).items()
+    ]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York"])
+@pytest.mark.parametrize("has_null", [False, True])
+def test_each_value_reaches_the_model_on_executors_and_in_the_sample(
     spark: SparkSession,
     keeping: Any,
     tmp_path: Path,
-    kind: str,
     has_null: bool,  # noqa: FBT001
     zone: str,
 ) -> None:
-    case = CASES[kind]
     before = str(spark.conf.get("spark.sql.session.timeZone"))
     spark.conf.set("spark.sql.session.timeZone", zone)
     try:
-        check(spark, case, keeping({"f": case.to, "id": DataType.long}), tmp_path, has_null=has_null)
+        inputs = {NAMES[kind]: case.to for kind, case in CASES.items()}
+        check(spark, rows_of(has_null=has_null), keeping({**inputs, "id": DataType.long}), tmp_path)
     finally:
         spark.conf.set("spark.sql.session.timeZone", before)
 
 
-def check(spark: SparkSession, case: Case, model: tuple[Path, Path], folder: Path, *, has_null: bool) -> None:
+def check(spark: SparkSession, rows: list[Row], model: tuple[Path, Path], folder: Path) -> None:
     path, log = model
-    values = case.cases | ({"null": case.null} if has_null else {})
-    expected = list(values.values())
-    rows = spark.sql(
-        " UNION ALL ".join(f"SELECT {k}L AS id, CAST({sql} AS {case.type}) AS f" for k, sql in enumerate(values))
-    )
-    rows.coalesce(1).write.parquet(str(folder / "table"))  # every column nullable, as in most tables
+
+    def declared(place: int, row: Row) -> str:
+        values = {kind: row.sql if kind == row.kind else FINE[kind][0] for kind in CASES}
+        columns = (f"CAST({sql} AS {CASES[kind].type}) AS {NAMES[kind]}" for kind, sql in values.items())
+        return f"SELECT {place}L AS id, {', '.join(columns)}"
+
+    table = spark.sql(" UNION ALL ".join(declared(place, row) for place, row in enumerate(rows)))
+    table.coalesce(1).write.parquet(str(folder / "table"))  # every column nullable, as in most tables
     features = spark.read.parquet(str(folder / "table")).coalesce(1)
     contract = build_contract(path, features.schema, positive_class=1, table="features")
     adapter = prepare_adapter(path, digest=str(path), contract=contract, positive_class=1, folder=folder)
     for seen in (on_executors(features, contract, adapter, log), in_sample(features, contract, adapter, log)):
-        assert sorted(seen.index.unique()) == [k for k, each in enumerate(expected) if not is_issue(each)]
-        for k, value in seen.items():
-            assert same(value, expected[k]), (k, value, expected[k])
+        assert sorted(seen.index.unique()) == [k for k, row in enumerate(rows) if not is_issue(row.expected)]
+        for k, values in seen.iterrows():
+            row = rows[int(k)]
+            for kind, name in NAMES.items():
+                expected = row.expected if kind == row.kind else FINE[kind][1]
+                assert same(values[name], expected), (row, kind, values[name], expected)
 
 
-def on_executors(features: DataFrame, contract: Contract, adapter: Path, log: Path) -> pd.Series:
+def on_executors(features: DataFrame, contract: Contract, adapter: Path, log: Path) -> pd.DataFrame:
     scored = with_predictions(features, udf=build_udf(features.sparkSession, adapter), contract=contract)
     issues = scored.select("id", ISSUE).toPandas().set_index("id")[ISSUE].dropna()
     log_of = handed(log)
@@ -197,7 +213,7 @@ def on_executors(features: DataFrame, contract: Contract, adapter: Path, log: Pa
     return log_of
 
 
-def in_sample(features: DataFrame, contract: Contract, adapter: Path, log: Path) -> pd.Series:
+def in_sample(features: DataFrame, contract: Contract, adapter: Path, log: Path) -> pd.DataFrame:
     sample = select_inputs(features, contract=contract).toPandas()
     try_sample(adapter, sample, contract=contract, max_issue_share=1.0, table="features")
     return handed(log)
