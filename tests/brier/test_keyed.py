@@ -1,3 +1,4 @@
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -152,6 +153,39 @@ def test_few_keys_on_the_driver_give_the_same_rows(cells: DataFrame) -> None:
         for part in ("bins", "blocks"):
             for one, other in zip(there[key][part], record[part], strict=True):
                 assert all(close(one[name], value) for name, value in other.items())
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_parts_and_the_whole_are_what_each_alone_would_be(cells: DataFrame, *, shared: bool) -> None:
+    """Version 2 made all of the 1st: its row is the whole's, computed once where what is known of both is one object."""
+    known = cells.where("day IS NOT NULL AND version IS NOT NULL AND NOT (day = DATE'2024-01-01' AND version = 1)")
+    flagged = known.withColumn("has_bands", F.lit(True))
+    parts = {(row["version"], row["day"]): row for row in compute_records(known.toArrow(), by=["version", "day"])}
+    days = merge_cells(known, by=["day"]).withColumn("has_bands", F.lit(True)).toArrow()
+    wholes = {(None, row["day"]): row for row in compute_records(days, by=["day"])}
+    first = date(2024, 1, 1)
+    facts = {(None, first): KeyFacts(reference_rate=0.25)}
+    facts[2, first] = facts[None, first] if shared else KeyFacts(reference_rate=0.5)
+    told = {"by": ["day"], "parts": ["version"], "facts": facts}
+    here = {(row["version"], row["day"]): row for row in compute_records(flagged.toArrow(), **told)}
+    there = {(row.version, row.day): row.asDict(recursive=True) for row in compute_metrics(flagged, **told).collect()}
+    assert (
+        here.keys()
+        == there.keys()
+        == {*parts, *wholes}
+        == {(2, first), *((each, date(2024, 1, 2)) for each in (1, 2)), *wholes}
+    )
+    for key, expected in {**parts, **wholes}.items():
+        for found in (here[key], there[key]):
+            own = {name: value for name, value in expected.items() if name not in ("version", "bins", "blocks")}
+            own = {name: value for name, value in own.items() if not name.startswith(("reference_", "skill"))}
+            assert {name: found[name] for name, value in own.items() if not close(found[name], value)} == {}
+            for name in ("bins", "blocks"):
+                for one, other in zip(found[name], expected[name], strict=True):
+                    assert all(close(one[field], value) for field, value in other.items())
+    assert here[2, first]["reference_rate"] == (0.25 if shared else 0.5)
+    assert here[2, first]["blocks"][0]["band_low"] is None
+    assert here[None, first]["blocks"][0]["band_low"] is not None
 
 
 def test_clustered_errors_are_those_of_numpy(spark: SparkSession) -> None:

@@ -24,7 +24,7 @@ from brierlake.diagnosis.counting import (
     write_part,
 )
 from brierlake.diagnosis.foretelling import ask, foretell_windows
-from brierlake.diagnosis.grouping import GROUP, as_metric_cells, as_reliability, with_provenance
+from brierlake.diagnosis.grouping import GROUP, SPAN, VERSION, as_metric_cells, as_reliability, with_provenance
 from brierlake.diagnosis.history import PUBLISHED, History
 from brierlake.diagnosis.recomputation import Recomputation
 from brierlake.errors import StorageError
@@ -178,14 +178,13 @@ def _metrics(recomputation: Recomputation, cells: DataFrame, sums: DataFrame, *,
             facts[key] = replace(facts[key], evidence={**facts[key].evidence, **told})
         return facts
 
+    given: dict[str, Any] = {"by": SPAN, "parts": VERSION, "level": level, "threshold": subject.threshold}
     if keys <= FEW_KEYS:
         gathered, counted = both(keyed.toArrow, own.toArrow)
-        facts = facts_of(counted)
-        records = compute_records(gathered, by=GROUP, level=level, threshold=subject.threshold, facts=facts)
+        records = compute_records(gathered, **given, facts=facts_of(counted))
         yield local_frame(spark, records, metrics_schema(keyed.schema, by=GROUP))
         return
-    facts = facts_of(own.toArrow())
-    computed = compute_metrics(keyed, by=GROUP, level=level, threshold=subject.threshold, facts=facts)
+    computed = compute_metrics(keyed, **given, facts=facts_of(own.toArrow()))
     if keys <= _MOST_GATHERED:
         yield spark.createDataFrame(computed.toArrow(), schema=computed.schema)
         return

@@ -17,6 +17,8 @@ from brierlake.schemas import DIAGNOSTIC_KEY, TableSpec
 
 GROUP = DIAGNOSTIC_KEY[2:]
 """Key of a group of cells within one job and role."""
+VERSION, SPAN = GROUP[:2], GROUP[2:]
+"""Its two halves: which version made the rows, and which rows they are."""
 
 CLUSTER = internal("cluster")
 """Column that holds the cluster of a row."""
@@ -77,20 +79,17 @@ def as_months(cells: DataFrame, *, window: str) -> DataFrame:
 
 
 def as_metric_cells(cells: DataFrame, *, recomputation: Recomputation) -> DataFrame:
-    """Cells by the keys that metrics are wanted for: versions and as published; with those that drift compares with."""
+    """Cells by version and by the spans that metrics are wanted for, with those that drift of a span compares with."""
     keyed = _with_served(cells, recomputation=recomputation).transform(_as_targets, recomputation=recomputation)
     merged = merge_cells(keyed, by=[*GROUP, "is_reference"])
-    return merged.withColumn("has_bands", F.col("slice_key").isNull() & F.col("model_name").isNull())
+    return merged.withColumn("has_bands", F.col("slice_key").isNull())
 
 
 def _as_targets(rows: DataFrame, *, recomputation: Recomputation) -> DataFrame:
     """Repeat each row of a window or month for each key that it counts in, which replaces its own."""
     own = F.expr(" OR ".join(_computed_condition(recomputation, grain) for grain in ("window", "month")))
     is_month = F.col("grain") == "month"
-    targets = [
-        *(F.when(own, _target(is_published=each)) for each in (False, True)),
-        *(F.when(is_month, _target(grain="all", is_published=each)) for each in (False, True)),
-    ]
+    targets = [F.when(own, _target()), F.when(is_month, _target(grain="all"))]
     served = F.transform(
         "served", lambda each: _target(grain=each["grain"], window=each["window_start"], is_reference=True)
     )
@@ -105,17 +104,19 @@ def _target(
     *,
     grain: str | Column | None = None,
     window: Column | None = None,
-    is_published: bool = True,
     is_reference: bool = False,
 ) -> Column:
-    """The key that a cell counts in: its own grain and window where none is given, and the total has no window."""
+    """The key that a cell counts in: its own grain and window where none is given, and the total has no window.
+
+    A reference is of whatever versions there were.
+    """
     none = F.lit(None)
     start = window if window is not None else F.col("window_start") if grain is None else none
     return F.struct(
         F.col("grain") if grain is None else F.lit(grain),
         start,
-        none if is_published else F.col("model_name"),
-        none if is_published else F.col("model_version"),
+        none if is_reference else F.col("model_name"),
+        none if is_reference else F.col("model_version"),
         F.lit(is_reference),
     ).cast(_TARGET)
 

@@ -59,11 +59,15 @@ class History:
         """Return what is to be told of the keys of these windows, these months, and the total."""
         wanted = {*(("window", each) for each in windows), *(("month", each) for each in months), ("all", None)}
         found: dict[tuple[Any, ...], KeyFacts] = {}
+        has_one_version = len(self._series.keys() - {PUBLISHED}) == 1
         for (grain, start, slice_), by_version in self._by_key.items():
             if (grain, start) not in wanted:
                 continue
             rate = self._reference_rate(grain, start, slice_)
-            for version in (*by_version, PUBLISHED):
+            for version in (PUBLISHED, *by_version):
+                if has_one_version and version != PUBLISHED:  # what is known of it is what is known of all
+                    found[(*version, grain, start, *slice_)] = found[(*PUBLISHED, grain, start, *slice_)]
+                    continue
                 whole = reduce(add, by_version.values()) if version == PUBLISHED else by_version[version]
                 found[(*version, grain, start, *slice_)] = KeyFacts(
                     clusters=self._clusters(whole, version, grain, start, slice_),
