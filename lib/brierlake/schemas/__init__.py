@@ -1,5 +1,6 @@
 """Every table that is written: columns, keys, layout and what each column means. Tables are created from here."""
 
+from brierlake.schemas import comparison_table, diagnosis_tables, run_tables
 from brierlake.schemas.comparison_table import COMPARE, COMPARE_FIELDS
 from brierlake.schemas.diagnosis_tables import (
     CELL_FIELDS,
@@ -22,15 +23,7 @@ from brierlake.schemas.run_tables import (
 )
 from brierlake.schemas.spec import FORMAT_VERSION, TableSpec, column
 
-SHARED_TABLES = {
-    "candidates": CANDIDATES,
-    "cells": CELLS,
-    "clusters": CLUSTERS,
-    "metrics": METRICS,
-    "reliability": RELIABILITY,
-    "compare": COMPARE,
-    "runs": RUNS,
-}
+SHARED_TABLES = {**run_tables.TABLES, **diagnosis_tables.TABLES, **comparison_table.TABLES}
 """Tables that several jobs may write, by their names in `lakehouse.tables`; the others hold one job's predictions."""
 
 __all__ = [

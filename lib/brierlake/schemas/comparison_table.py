@@ -86,3 +86,6 @@ COMPARE = TableSpec(
     ),
     key=("job", "grain", "window_start", "champion_name", "champion_version", "challenger_name", "challenger_version"),
 )
+
+TABLES = {"compare": COMPARE}
+"""By its name in `lakehouse.tables`."""

@@ -147,3 +147,6 @@ CLUSTERS = TableSpec(
     partitioned_by=_BY_GRAIN,
     properties=_SKIPPED_BY,
 )
+
+TABLES = {"cells": CELLS, "clusters": CLUSTERS, "metrics": METRICS, "reliability": RELIABILITY}
+"""By their names in `lakehouse.tables`."""

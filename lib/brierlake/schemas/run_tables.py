@@ -143,3 +143,6 @@ RUNS = TableSpec(
     ),
     key=("run_id",),
 )
+
+TABLES = {"candidates": CANDIDATES, "runs": RUNS}
+"""Those that several jobs may write, by their names in `lakehouse.tables`; the others hold one job's predictions."""
