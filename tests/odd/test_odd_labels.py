@@ -14,7 +14,7 @@ from sklearn.metrics import brier_score_loss
 from brierlake.cli import main
 from brierlake.commands import plan as plan_room
 from brierlake.config import DiagnosticsConfig, LabelsConfig, ReferenceWindow
-from brierlake.diagnosis.diagnose_run import Diagnosis, diagnose_and_record
+from brierlake.diagnosis.diagnose_run import Diagnosis, answer, diagnose_and_record
 from brierlake.errors import BrierlakeError, ContractError
 from brierlake.lakehouse.windows import Scope
 from brierlake.scoring.score_run import score_windows
@@ -130,7 +130,7 @@ def test_an_outcome_that_is_taken_back_is_unknown_again(published: World) -> Non
     assert diagnosis.total["n_labelled"] == 3 * PER_DAY - 1
     known = published.rows[: 3 * PER_DAY].drop(index=5)
     assert diagnosis.total["brier"] == pytest.approx(expected_brier(published, known), rel=1e-9)
-    then = diagnose_and_record(published.run(), scope=ALL, as_of=datetime(2024, 2, 20, tzinfo=UTC))
+    then = answer(published.run(), scope=ALL, as_of=datetime(2024, 2, 20, tzinfo=UTC))
     assert then.total["n_labelled"] == 3 * PER_DAY
 
 
@@ -142,10 +142,10 @@ def test_a_time_without_zone_is_utc_wherever_the_job_runs(world: World, zone: st
     world.spark.conf.set("spark.sql.session.timeZone", zone)
     try:
         # each is known a day later: by then all of the first day and the first row of the second
-        answer = diagnose_and_record(world.run(), scope=ALL, as_of=datetime(2024, 2, 1, tzinfo=UTC))
+        past = answer(world.run(), scope=ALL, as_of=datetime(2024, 2, 1, tzinfo=UTC))
     finally:
         world.spark.conf.set("spark.sql.session.timeZone", str(kept))
-    assert answer.total["n_labelled"] == PER_DAY + 1
+    assert past.total["n_labelled"] == PER_DAY + 1
 
 
 def test_a_labels_table_made_anew_is_read_anew(published: World) -> None:
