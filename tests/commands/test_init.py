@@ -77,6 +77,7 @@ def test_a_feature_of_the_model_is_no_outcome(world: World) -> None:
     assert (made.labels.table, made.labels.outcome, made.labels.known_at) == ("results", "y", "known_at")
 
 
+@pytest.mark.slow
 def test_outcomes_in_a_table_beside_are_proposed(world: World) -> None:
     beside = world.folder / "lake" / "silver"
     (beside / "aaa").mkdir()

@@ -118,6 +118,7 @@ def test_the_future_and_labels_without_times_are_no_answer(judged: Judged) -> No
         answer(timeless.run(), scope=Scope(), as_of=datetime(2024, 2, 1, tzinfo=UTC))
 
 
+@pytest.mark.slow
 def test_odd_labels_are_counted(again: World) -> None:
     stranger = labels_of(again.rows[:1]).assign(id=99_999)
     later = labels_of(again.rows[:2]).assign(known_at=pd.Timestamp("2024-03-01", tz="UTC"))
