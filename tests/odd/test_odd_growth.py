@@ -56,13 +56,12 @@ def test_a_column_carried_anew_is_added_and_one_carried_no_more_stays(published:
     wider = with_features(published, carry=("team", "x2"))
     planned = find_changes(wider)
     assert planned == {published.gold("predictions").name: "column x2 (double) is added"}
-    own = with_own_registry(wider)
-    assert score_windows(own.run(), scope=Scope(date(2024, 2, 2))).status == "published"
+    assert score_windows(wider.run(), scope=Scope(date(2024, 2, 2))).status == "published"
     found = published.read("predictions").set_index("id").sort_index()
     assert found["x2"].notna().sum() == PER_DAY
     assert found.loc[3 * PER_DAY :, "x2"].tolist() == published.rows["x2"][3 * PER_DAY :].tolist()
-    assert score_windows(own.run(), scope=ALL).status == "published"
-    narrower = with_own_registry(with_features(published, carry=(), columns=()))
+    assert score_windows(wider.run(), scope=ALL).status == "published"
+    narrower = with_features(published, carry=(), columns=())
     narrower = narrower.with_config(diagnostics=narrower.config.diagnostics.model_copy(update={"slices": ()}))
     assert score_windows(narrower.run(), scope=ALL).status == "published"
     assert published.read("predictions")[["team", "x2"]].isna().all().all()
@@ -72,11 +71,6 @@ def test_a_column_carried_anew_is_added_and_one_carried_no_more_stays(published:
 def find_changes(world: World) -> dict[str, str]:
     plan = make_plan(world.run(), scope=ALL, is_forced=False, is_empty_allowed=False)
     return find_growths(world.run().lake, plan, job=world.config.job)
-
-
-def with_own_registry(world: World) -> World:
-    uri = f"sqlite:///{world.folder}/mlflow.db"
-    return world.with_config(mlflow=world.config.mlflow.model_copy(update={"tracking_uri": uri}))
 
 
 def test_what_would_lose_something_is_refused_by_plan(published: World) -> None:

@@ -243,9 +243,7 @@ def test_a_fixed_reference_that_comes_late_gives_its_windows_their_drift(world: 
 
 def test_the_terminal_says_why_windows_are_diagnosed_again(published: World) -> None:
     rewrite(published, "id, 1 - y AS y, known_at")
-    config = published.folder / "job.yml"
-    uri = published.config.mlflow.tracking_uri
-    result = CliRunner().invoke(main, ["diagnose", "--config", str(config), "--set", f"mlflow.tracking_uri={uri}"])
+    result = CliRunner().invoke(main, ["diagnose", "--config", published.path])
     assert result.exit_code == 0, result.output
     assert "4 windows diagnosed again (another labels table)" in " ".join(result.output.split())
 

@@ -88,8 +88,7 @@ def test_published_windows_stay_where_the_features_hold_today_only(published: Wo
 
 def test_plan_names_what_would_be_emptied(published: World) -> None:
     overwrite(published, published.rows[3 * PER_DAY :])
-    uri = f"mlflow.tracking_uri={published.config.mlflow.tracking_uri}"
-    command = ["plan", "--config", str(published.folder / "job.yml"), "--set", uri]
+    command = ["plan", "--config", published.path]
     refused = CliRunner().invoke(main, command)
     assert refused.exit_code == 4
     assert "2024-01-30, 2024-01-31, 2024-02-01" in refused.stderr

@@ -1,5 +1,6 @@
 """Cells, and what is computed from them: metrics, reliability, sums over clusters."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import get_args
 
@@ -58,16 +59,16 @@ CELL_FIELDS = T.StructType(
     ]
 )
 
-_BY_GRAIN = ("grain",)
-"""Layout of the diagnostics: what a total reads of all months isn't mixed with the days."""
 _SKIPPED_BY = {STATISTICS: "job, role, window_start, slice_key, model_name"}
 
-CELLS = TableSpec(
-    T.StructType([*_DIAGNOSTIC_KEY, *CELL_FIELDS, *_PROVENANCE]),
-    key=(*DIAGNOSTIC_KEY, "cell_id", "outcome"),
-    partitioned_by=_BY_GRAIN,
-    properties=_SKIPPED_BY,
-)
+
+def _by_grain(*columns: T.StructField, key: Sequence[str] = ()) -> TableSpec:
+    """Shape of a table of the diagnostics: what a total reads of all months isn't mixed with the days."""
+    schema = T.StructType([*_DIAGNOSTIC_KEY, *columns])
+    return TableSpec(schema, key=(*DIAGNOSTIC_KEY, *key), partitioned_by=("grain",), properties=_SKIPPED_BY)
+
+
+CELLS = _by_grain(*CELL_FIELDS, *_PROVENANCE, key=("cell_id", "outcome"))
 
 _KINDS = {int: LONG, float: DOUBLE, str: STRING, date: DATE}
 
@@ -85,12 +86,7 @@ METRIC_FIELDS = _fields_of(Metrics)
 
 _FROM_CELLS = [*_PROVENANCE, column("cells_version", LONG, "version of the cells table that it was made from")]
 
-METRICS = TableSpec(
-    T.StructType([*_DIAGNOSTIC_KEY, *METRIC_FIELDS, *_FROM_CELLS]),
-    key=DIAGNOSTIC_KEY,
-    partitioned_by=_BY_GRAIN,
-    properties=_SKIPPED_BY,
-)
+METRICS = _by_grain(*METRIC_FIELDS, *_FROM_CELLS)
 
 RELIABILITY_FIELDS = T.StructType(
     [
@@ -111,12 +107,7 @@ RELIABILITY_FIELDS = T.StructType(
     ]
 )
 
-RELIABILITY = TableSpec(
-    T.StructType([*_DIAGNOSTIC_KEY, *RELIABILITY_FIELDS, *_FROM_CELLS]),
-    key=(*DIAGNOSTIC_KEY, "kind", "position"),
-    partitioned_by=_BY_GRAIN,
-    properties=_SKIPPED_BY,
-)
+RELIABILITY = _by_grain(*RELIABILITY_FIELDS, *_FROM_CELLS, key=("kind", "position"))
 
 CLUSTER_FIELDS = T.StructType(
     [
@@ -141,12 +132,7 @@ CLUSTER_FIELDS = T.StructType(
     ]
 )
 
-CLUSTERS = TableSpec(
-    T.StructType([*_DIAGNOSTIC_KEY, *CLUSTER_FIELDS, *_PROVENANCE]),
-    key=DIAGNOSTIC_KEY,
-    partitioned_by=_BY_GRAIN,
-    properties=_SKIPPED_BY,
-)
+CLUSTERS = _by_grain(*CLUSTER_FIELDS, *_PROVENANCE)
 
 TABLES = {"cells": CELLS, "clusters": CLUSTERS, "metrics": METRICS, "reliability": RELIABILITY}
 """By their names in `lakehouse.tables`."""
