@@ -24,8 +24,10 @@ def test_labels_that_land_later_change_their_windows_only(published: World) -> N
     diagnosis = diagnose_and_record(published.run(), scope=Scope())
     assert diagnosis.windows == (date(2024, 2, 2),)
     assert diagnosis.total["label_status"] == "complete"
+    scored = published.rows[published.rows["x1"].notna()]
+    assert (diagnosis.total["n_rows"], diagnosis.total["n_labelled"]) == (len(published.rows), len(scored))
     assert diagnosis.total["brier"] == pytest.approx(
-        brier_score_loss(published.rows["y"], probability_of(published.rows)), rel=1e-12
+        brier_score_loss(scored["y"], probability_of(scored)), rel=1e-12
     )
 
 
