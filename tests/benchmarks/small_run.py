@@ -22,6 +22,9 @@ from tests.benchmarks import history
 from tests.benchmarks.measure import Cost, in_turn, machine, ratios, spread
 from tests.world import World
 
+QUICK_JVM = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=512m"
+"""As jobs/README.md recommends for few rows."""
+
 _READ_ONE = """
 from pyspark.sql import SparkSession
 spark = SparkSession.builder.config("spark.sql.extensions", "io.delta.sql.DeltaSparkSessionExtension").config(
@@ -74,14 +77,17 @@ def cold(world: World, *, rounds: int) -> None:
     world.spark.stop()
     submit = Path(sys.executable).parent / "spark-submit"
 
-    def call(*words: str) -> Callable[[], object]:
-        return lambda: subprocess.run(words, check=True, capture_output=True, env={**os.environ, "MPLBACKEND": "Agg"})
+    def call(*words: str, jvm: str = "") -> Callable[[], object]:
+        env = {**os.environ, "MPLBACKEND": "Agg", "JAVA_TOOL_OPTIONS": jvm}
+        return lambda: subprocess.run(words, check=True, capture_output=True, env=env)
 
     scored = (sys.executable, "-m", "brierlake", "score", "--config", world.path, "--quiet")
     roads = {
         "spark-submit that reads one row": call(str(submit), "--master", "local[2]", *jars, str(script)),
         "1,000 rows, 30 windows": call(*scored, "--force"),
+        "the same, in a JVM that compiles quickly": call(*scored, "--force", jvm=QUICK_JVM),
         "unchanged": call(*scored),
+        "unchanged, in a JVM that compiles quickly": call(*scored, jvm=QUICK_JVM),
     }
     costs = in_turn(roads, rounds=rounds)
     print("\n| cold, from the shell | s | ratio, wall | ratio, CPU | Spark jobs |\n|---|---|---|---|---|")

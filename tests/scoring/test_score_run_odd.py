@@ -26,9 +26,7 @@ def test_labels_that_land_later_change_their_windows_only(published: World) -> N
     assert diagnosis.total["label_status"] == "complete"
     scored = published.rows[published.rows["x1"].notna()]
     assert (diagnosis.total["n_rows"], diagnosis.total["n_labelled"]) == (len(published.rows), len(scored))
-    assert diagnosis.total["brier"] == pytest.approx(
-        brier_score_loss(scored["y"], probability_of(scored)), rel=1e-12
-    )
+    assert diagnosis.total["brier"] == pytest.approx(brier_score_loss(scored["y"], probability_of(scored)), rel=1e-12)
 
 
 def test_a_corrected_label_changes_the_numbers(published: World) -> None:

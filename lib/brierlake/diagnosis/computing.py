@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -85,8 +85,7 @@ def _write(recomputation: Recomputation, counted: Counts, counted_sums: Counts, 
     has_few_keys = keys <= FEW_KEYS
     with computed_once(cells_part, is_few=is_few) as cells, computed_once(sums_part, is_few=is_few) as sums:
         whole = _after(recomputation, lake.cells, cells), _after(recomputation, lake.clusters, sums)
-        with _metrics(recomputation, *whole, keys=keys) as metrics:
-            rows = metrics.withColumn("cells_version", F.lit(cells_version))
+        with ExitStack() as computed:
 
             def add_up() -> None:
                 both(
@@ -94,7 +93,14 @@ def _write(recomputation: Recomputation, counted: Counts, counted_sums: Counts, 
                     lambda: write_part(recomputation, sums, lake.clusters, CLUSTERS),
                 )
 
-            both(add_up, lambda: _replace(recomputation, rows, "reliability", is_small=has_few_keys))
+            def judge() -> tuple[DataFrame, DataFrame]:
+                metrics = computed.enter_context(_metrics(recomputation, *whole, keys=keys))
+                rows = metrics.withColumn("cells_version", F.lit(cells_version))
+                _replace(recomputation, rows, "reliability", is_small=has_few_keys)
+                return metrics, rows
+
+            # what `whole` reads of the tables that are added up to meanwhile is what the parts leave there
+            _, (metrics, rows) = both(add_up, judge)
             _replace(recomputation, rows, "metrics", is_small=has_few_keys)
             return _collect_published(metrics)
 
