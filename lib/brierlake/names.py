@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 PREFIX = "__brierlake_"
 """No column of a user's table may begin like this, whatever its case."""
@@ -27,6 +28,14 @@ def quoted_name(name: str) -> str:
 def column_of(name: str) -> Column:
     """Return the column of exactly this name, whatever characters are in it."""
     return F.col(quoted_name(name))
+
+
+def typed_columns(fields: Iterable[T.StructField]) -> list[Column]:
+    """Return the columns of these names in these types; told as text, each is one call where `cast` would be many."""
+    return [
+        F.expr(f"CAST({quoted_name(each.name)} AS {each.dataType.simpleString()}) AS {quoted_name(each.name)}")
+        for each in fields
+    ]
 
 
 def quoted_text(text: str) -> str:

@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from brierlake.brier import grid
 from brierlake.brier.tally import MOMENTS
-from brierlake.names import column_of, internal
+from brierlake.names import column_of, internal, typed_columns
 from brierlake.schemas import CELL_FIELDS
 
 _P, _SCALE, _ROUGH, _STEP, _D, _D2 = map(internal, ("p", "scale", "rough", "step", "d", "d2"))
@@ -44,7 +44,7 @@ def compute_cells(rows: DataFrame, *, by: Sequence[str]) -> DataFrame:
             F.sum(d2 * d).alias("sum_d3"),
             F.sum(d2 * d2).alias("sum_d4"),
         )
-        .select(*keys, *(F.col(field.name).cast(field.dataType) for field in CELL_FIELDS))
+        .select(*keys, *typed_columns(CELL_FIELDS))
         .fillna(0.0, subset=list(MOMENTS))
     )
 
@@ -54,8 +54,8 @@ def merge_cells(cells: DataFrame, *, by: Sequence[str]) -> DataFrame:
     keys = [column_of(name) for name in by]
     return (
         cells.groupBy(*keys, "cell_id", "outcome")
-        .agg(*(F.sum(name).alias(name) for name in ("n", *MOMENTS)))
-        .select(*keys, *(F.col(field.name).cast(field.dataType) for field in CELL_FIELDS))
+        .agg(*(F.expr(f"sum({name}) AS {name}") for name in ("n", *MOMENTS)))
+        .select(*keys, *typed_columns(CELL_FIELDS))
     )
 
 

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from brierlake.brier import grid
 from brierlake.brier.clustered import PRODUCTS, TOTALS
 from brierlake.brier.tally import MOMENTS
-from brierlake.names import column_of, internal
+from brierlake.names import column_of, internal, typed_columns
 from brierlake.schemas import CLUSTER_FIELDS
 
 _CLUSTER, _CENTRE, _RESIDUAL = map(internal, ("cluster", "centre", "residual"))
@@ -49,7 +49,7 @@ def compute_cluster_sums(cells: DataFrame, *, by: Sequence[str], cluster: str) -
         *(F.sum(_TOTAL[name]).alias(f"sum_{name}") for name in TOTALS[1:]),
         *(F.sum(_product(name)).alias(f"sum_{name}") for name in PRODUCTS),
     )
-    return sums.select(*keys, *(F.col(field.name).cast(field.dataType) for field in CLUSTER_FIELDS))
+    return sums.select(*keys, *typed_columns(CLUSTER_FIELDS))
 
 
 def _product(name: str) -> Column:
@@ -60,5 +60,5 @@ def _product(name: str) -> Column:
 def merge_cluster_sums(sums: DataFrame, *, by: Sequence[str]) -> DataFrame:
     """Add up sums per key, whose clusters are not the same ones."""
     keys = [column_of(name) for name in by]
-    merged = sums.groupBy(*keys).agg(*(F.sum(field.name).alias(field.name) for field in CLUSTER_FIELDS))
-    return merged.select(*keys, *(F.col(field.name).cast(field.dataType) for field in CLUSTER_FIELDS))
+    merged = sums.groupBy(*keys).agg(*(F.expr(f"sum({name}) AS {name}") for name in CLUSTER_FIELDS.names))
+    return merged.select(*keys, *typed_columns(CLUSTER_FIELDS))

@@ -12,7 +12,7 @@ from brierlake.diagnosis.recomputation import Recomputation
 from brierlake.lakehouse.labels import OUTCOME
 from brierlake.lakehouse.tables import local_frame
 from brierlake.lakehouse.windows import filter_condition
-from brierlake.names import column_of, internal
+from brierlake.names import column_of, internal, typed_columns
 from brierlake.schemas import DIAGNOSTIC_KEY, TableSpec
 
 GROUP = DIAGNOSTIC_KEY[2:]
@@ -173,4 +173,4 @@ def with_provenance(rows: DataFrame, *, recomputation: Recomputation, spec: Tabl
         "computed_at": F.lit(subject.stamp.at),
     }
     full = rows.join(F.broadcast(sources), on=is_same, how="left").withColumns(added)
-    return full.select(*(F.col(each.name).cast(each.dataType) for each in spec.schema))
+    return full.select(*typed_columns(spec.schema))
