@@ -1,6 +1,8 @@
 """Settings with which Spark starts fast, and isn't tuned for long work."""
 
-QUICK_JVM = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=512m -XX:+UseSerialGC"
+QUICK_COMPILER = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=512m"
+"""As jobs/README.md recommends for few rows."""
+QUICK_JVM = f"{QUICK_COMPILER} -XX:+UseSerialGC"
 """A thousand tiny Spark jobs: compiling them well costs more than it saves."""
 
 INTERPRETED = {

@@ -31,7 +31,7 @@ def column_of(name: str) -> Column:
 
 
 def typed_columns(fields: Iterable[T.StructField]) -> list[Column]:
-    """Return the columns of these names in these types; told as text, each is one call where `cast` would be many."""
+    """Return the columns of a schema of ours, in its types: as text each is one call, where `cast` would be many."""
     return [
         F.expr(f"CAST({quoted_name(each.name)} AS {each.dataType.simpleString()}) AS {quoted_name(each.name)}")
         for each in fields

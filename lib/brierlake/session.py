@@ -44,7 +44,7 @@ _FAST_CONF = {
     "spark.sql.execution.arrow.maxBytesPerBatch": "33554432",  # what counts where rows are wide
     "spark.sql.adaptive.maxShuffledHashJoinLocalMapThreshold": "64m",
     "spark.sql.execution.arrow.localRelationThreshold": "1048576",  # the planner evaluates these row by row
-    "spark.sql.codegen.cache.maxEntries": "1000",  # one run compiles more than the hundred that are kept
+    "spark.sql.codegen.cache.maxEntries": "1000",  # with the hundred that Spark keeps a first run takes longer
 }
 _LOCAL_CONF = {
     "spark.databricks.delta.snapshotPartitions": "2",

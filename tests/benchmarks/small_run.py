@@ -20,10 +20,8 @@ from brierlake.config import SessionConfig
 from brierlake.session import start_session
 from tests.benchmarks import history
 from tests.benchmarks.measure import Cost, in_turn, machine, ratios, spread
+from tests.quick import QUICK_COMPILER
 from tests.world import World
-
-QUICK_JVM = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=512m"
-"""As jobs/README.md recommends for few rows."""
 
 _READ_ONE = """
 from pyspark.sql import SparkSession
@@ -85,9 +83,9 @@ def cold(world: World, *, rounds: int) -> None:
     roads = {
         "spark-submit that reads one row": call(str(submit), "--master", "local[2]", *jars, str(script)),
         "1,000 rows, 30 windows": call(*scored, "--force"),
-        "the same, in a JVM that compiles quickly": call(*scored, "--force", jvm=QUICK_JVM),
+        "the same, in a JVM that compiles quickly": call(*scored, "--force", jvm=QUICK_COMPILER),
         "unchanged": call(*scored),
-        "unchanged, in a JVM that compiles quickly": call(*scored, jvm=QUICK_JVM),
+        "unchanged, in a JVM that compiles quickly": call(*scored, jvm=QUICK_COMPILER),
     }
     costs = in_turn(roads, rounds=rounds)
     print("\n| cold, from the shell | s | ratio, wall | ratio, CPU | Spark jobs |\n|---|---|---|---|---|")

@@ -54,7 +54,7 @@ def merge_cells(cells: DataFrame, *, by: Sequence[str]) -> DataFrame:
     keys = [column_of(name) for name in by]
     return (
         cells.groupBy(*keys, "cell_id", "outcome")
-        .agg(*(F.expr(f"sum({name}) AS {name}") for name in ("n", *MOMENTS)))
+        .agg(*(F.sum(name).alias(name) for name in ("n", *MOMENTS)))
         .select(*keys, *typed_columns(CELL_FIELDS))
     )
 

@@ -60,5 +60,5 @@ def _product(name: str) -> Column:
 def merge_cluster_sums(sums: DataFrame, *, by: Sequence[str]) -> DataFrame:
     """Add up sums per key, whose clusters are not the same ones."""
     keys = [column_of(name) for name in by]
-    merged = sums.groupBy(*keys).agg(*(F.expr(f"sum({name}) AS {name}") for name in CLUSTER_FIELDS.names))
+    merged = sums.groupBy(*keys).agg(*(F.sum(name).alias(name) for name in CLUSTER_FIELDS.names))
     return merged.select(*keys, *typed_columns(CLUSTER_FIELDS))

@@ -83,26 +83,28 @@ def _write(recomputation: Recomputation, counted: Counts, counted_sums: Counts, 
     sums_part = as_part(recomputation, counted_sums, lake.clusters, merge=merge_cluster_sums)
     keys = _count_keys(counted.table, recomputation)
     has_few_keys = keys <= FEW_KEYS
-    with computed_once(cells_part, is_few=is_few) as cells, computed_once(sums_part, is_few=is_few) as sums:
+    with (
+        computed_once(cells_part, is_few=is_few) as cells,
+        computed_once(sums_part, is_few=is_few) as sums,
+        ExitStack() as computed,
+    ):
         whole = _after(recomputation, lake.cells, cells), _after(recomputation, lake.clusters, sums)
-        with ExitStack() as computed:
 
-            def add_up() -> None:
-                both(
-                    lambda: write_part(recomputation, cells, lake.cells, CELLS),
-                    lambda: write_part(recomputation, sums, lake.clusters, CLUSTERS),
-                )
+        def add_up() -> None:
+            both(
+                lambda: write_part(recomputation, cells, lake.cells, CELLS),
+                lambda: write_part(recomputation, sums, lake.clusters, CLUSTERS),
+            )
 
-            def judge() -> tuple[DataFrame, DataFrame]:
-                metrics = computed.enter_context(_metrics(recomputation, *whole, keys=keys))
-                rows = metrics.withColumn("cells_version", F.lit(cells_version))
-                _replace(recomputation, rows, "reliability", is_small=has_few_keys)
-                return metrics, rows
+        def judge() -> DataFrame:
+            metrics = computed.enter_context(_metrics(recomputation, *whole, keys=keys))
+            _replace(recomputation, metrics, "reliability", cells_version=cells_version, is_small=has_few_keys)
+            return metrics
 
-            # what `whole` reads of the tables that are added up to meanwhile is what the parts leave there
-            _, (metrics, rows) = both(add_up, judge)
-            _replace(recomputation, rows, "metrics", is_small=has_few_keys)
-            return _collect_published(metrics)
+        # what `whole` reads of the tables that are added up to meanwhile is what the parts leave there
+        _, metrics = both(add_up, judge)
+        _replace(recomputation, metrics, "metrics", cells_version=cells_version, is_small=has_few_keys)
+        return _collect_published(metrics)
 
 
 def _after(recomputation: Recomputation, table: Table, part: Counts) -> DataFrame:
@@ -141,7 +143,9 @@ def _count_keys(cells: pa.Table | None, recomputation: Recomputation) -> float:
     return 2 * (windows + (months + 1) * slices)
 
 
-def _replace(recomputation: Recomputation, metrics: DataFrame, name: str, *, is_small: bool) -> None:
+def _replace(
+    recomputation: Recomputation, metrics: DataFrame, name: str, *, cells_version: int, is_small: bool
+) -> None:
     """Replace the metrics, or the reliability, of what was recomputed and of what is compared with it."""
     subject, spec = recomputation.subject, _SPECS[name]
     where = part_condition(
@@ -151,7 +155,8 @@ def _replace(recomputation: Recomputation, metrics: DataFrame, name: str, *, is_
         months=list(recomputation.computed("month")),
         has_total=True,
     )
-    part = metrics.transform(as_reliability) if name == "reliability" else metrics
+    rows = metrics.withColumn("cells_version", F.lit(cells_version))
+    part = rows.transform(as_reliability) if name == "reliability" else rows
     shaped = part.transform(with_provenance, recomputation=recomputation, spec=spec)
     few = in_few_files(shaped, recomputation, is_small=is_small)
     replace_part(few, getattr(subject.lake, name), where=where, tag=subject.stamp.run_id)
