@@ -4,7 +4,7 @@ Run with `python -m tests.benchmarks.whole_job [--rows 4000000,16000000] [--roun
 tables; of several sizes, all is measured at the first, and the others show how the first model's ratio goes on.
 
 - naive: read Delta, `spark_udf` on a struct of all columns, overwrite, `avg((p - y)^2)`, and a 20-bin table by a second
-  query. ours: a forced full run with everything on. Both on one session and the same files, in turn.
+  query. ours: a forced full run with everything on but the page. Both on one session and the same files, in turn.
 - one process (where the extra `bench` is installed): deltalake, scikit-learn by batches, overwrite, the same figures,
   at growing sizes, with the size from which Spark is faster.
 - fixed cost: a run on 1,000 rows and an unchanged one, in seconds and Spark jobs, beside a Delta table of one row.
