@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -58,11 +58,13 @@ def write_diagnostics(recomputation: Recomputation, *, say: Say) -> list[Figures
     lake = recomputation.subject.lake
     for each, spec in _SPECS.items():
         make_table(getattr(lake, each), spec, say=say)
-    with (
-        count_rows(recomputation) as (counted, counted_sums),
-        # what is read from here on is little, however many rows it was counted from
-        Pace(lake.spark).interpreting() if counted.is_small else nullcontext(),
-    ):
+    with ExitStack() as stack:
+        (counted, counted_sums), _ = both(
+            lambda: stack.enter_context(count_rows(recomputation)),
+            lambda: recomputation.subject.trained,
+        )
+        if counted.is_small:  # what is read from here on is little, however many rows it was counted from
+            stack.enter_context(Pace(lake.spark).interpreting())
         for _ in range(_ATTEMPTS):
             # who committed meanwhile may have added up months and total without ours, or we without theirs
             cells, sums = _read_versions(lake)

@@ -11,10 +11,10 @@ from typing import Any
 
 from brierlake.config import DiagnosticsConfig, FeaturesConfig, ReferenceWindow
 from brierlake.lakehouse.diagnostics import CHAMPION, Provenance
-from brierlake.lakehouse.labels import Labels, pin_labels
+from brierlake.lakehouse.labels import Labels
 from brierlake.lakehouse.lake import Lake
 from brierlake.lakehouse.predictions import WindowState
-from brierlake.lakehouse.tables import Pin, Table
+from brierlake.lakehouse.tables import Table
 from brierlake.lakehouse.windows import Window, month_of
 from brierlake.run.context import Run, Stamp
 from brierlake.run.recipe import compute_diagnostics_recipe
@@ -53,17 +53,12 @@ class Subject:
         return self.labels.pin.table_id if self.labels else None
 
 
-def open_subject(
-    run: Run, *, find_trained: Callable[[], Trained], role: str = CHAMPION, pinned: Pin | None = None
-) -> Subject:
-    """Pin the labels; read nothing else.
-
-    Args:
-        pinned: The features version that was scored: labels beside the features are read from it.
-    """
-    config, lake = run.config, run.lake
-    labels = pin_labels(lake.labels, config.labels, config.features, pinned=pinned)
-    run.look_at_size(labels.pin if labels else None)
+def open_subject(run: Run, *, find_trained: Callable[[], Trained], role: str = CHAMPION) -> Subject:
+    """Pin the labels; read nothing else."""
+    config, lake, labels = run.config, run.lake, None
+    if config.labels and lake.labels:
+        labels = Labels(run.pin(lake.labels, setting="labels.table"), config.labels, config.features)
+        run.look_at_size(labels.pin)
     return Subject(
         lake=lake,
         stamp=run.stamp,

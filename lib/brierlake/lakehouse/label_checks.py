@@ -22,6 +22,7 @@ _EXACT: Mapping[type[T.DataType], tuple[type[T.DataType], ...]] = {
 """Whole numbers that each of these types holds exactly."""
 _SHOWN_VALUES, _SHOWN_KEYS = 5, 3
 _VALUE, _ROWS, _KEY = internal("value"), internal("rows"), internal("key")
+_UNKNOWN, _CONFLICTING = internal("unknown"), internal("conflicting")
 
 
 def validate_label_types(labels: Labels, *, keyed: T.StructType) -> None:
@@ -88,11 +89,15 @@ def validate_label_values(
         keys: From `as_keys`, those that count.
         is_few: Whether there are few of them, so that the labels of all time needn't be gathered.
     """
-    validate_classes(labels, keys=keys, as_of=as_of)
     outcomes = read_outcomes(labels, as_of=as_of, keys=keys if is_few else None)
-    odd = outcomes.where(column_of(OUTCOME) == CONFLICTING)
-    if not odd.agg(F.count(F.lit(1))).collect()[0][0]:
+    unknown, conflicting = (column_of(OUTCOME) == code for code in (UNKNOWN, CONFLICTING))
+    counted = outcomes.agg(F.count_if(unknown).alias(_UNKNOWN), F.count_if(conflicting).alias(_CONFLICTING))
+    counts = counted.collect()[0]
+    if counts[_UNKNOWN]:
+        validate_classes(labels, keys=keys, as_of=as_of)
+    if not counts[_CONFLICTING]:
         return
+    odd = outcomes.where(conflicting)
     names = key_names(labels.features)
     ours = odd if is_few else odd.join(keys, on=names, how="left_semi")
     if shown := _shown_keys(ours, labels.features):

@@ -12,7 +12,7 @@ from pyspark.sql import types as T
 from brierlake.config import FeaturesConfig, LabelsConfig
 from brierlake.lakehouse.changes import read_changes
 from brierlake.lakehouse.classes import outcome_code
-from brierlake.lakehouse.tables import STORAGE_FAULTS, Pin, Table, pin_table, read_table
+from brierlake.lakehouse.tables import STORAGE_FAULTS, Pin, read_table
 from brierlake.lakehouse.windows import Window
 from brierlake.names import column_of, internal
 from brierlake.times import micros_of
@@ -48,20 +48,6 @@ class Labels:
 
     def rows(self) -> DataFrame:
         return read_table(self.pin.table, version=self.pin.version)
-
-
-def pin_labels(
-    table: Table | None, config: LabelsConfig | None, features: FeaturesConfig, *, pinned: Pin | None = None
-) -> Labels | None:
-    """Return the labels at one version; None: the config has no labels.
-
-    Args:
-        pinned: The features that are pinned already, for labels that are beside them; None: the latest version.
-    """
-    if config is None or table is None:
-        return None
-    is_beside = config.table is None and pinned is not None
-    return Labels(pinned if is_beside and pinned else pin_table(table, setting="labels.table"), config, features)
 
 
 def key_names(features: FeaturesConfig) -> list[str]:

@@ -35,6 +35,8 @@ class Table:
     sql: str
     path: str | None
     spark: SparkSession = field(repr=False, compare=False)
+    seen: set[str] = field(default_factory=set, repr=False, compare=False)
+    """Its name, once it was found to be there: a run asks once."""
 
 
 @dataclass(frozen=True)
@@ -83,17 +85,20 @@ def reason_of(error: BaseException) -> str:
 
 
 def is_there(table: Table) -> bool:
-    """Whether a Delta table is there; starts no Spark job.
+    """Whether a Delta table is there, or was when this run first looked; starts no Spark job.
 
     Raises:
         StorageError: The place can't be looked at.
     """
-    if table.path is None:
-        try:
-            return table.spark.catalog.tableExists(table.sql)
-        except STORAGE_FAULTS as error:
-            raise StorageError.failed("read", table.name, reason_of(error)) from error
-    return find_properties(table) is not None
+    if table.seen or table.path is not None:
+        return bool(table.seen) or find_properties(table) is not None
+    try:
+        is_found = table.spark.catalog.tableExists(table.sql)
+    except STORAGE_FAULTS as error:
+        raise StorageError.failed("read", table.name, reason_of(error)) from error
+    if is_found:
+        table.seen.add(table.name)
+    return is_found
 
 
 def find_properties(table: Table) -> dict[str, str] | None:
@@ -101,11 +106,13 @@ def find_properties(table: Table) -> dict[str, str] | None:
     if table.path is None:
         return read_properties(table) if is_there(table) else None
     try:  # in SQL, as all here: Delta's own Python API needs a plugin in a Spark Connect server
-        return read_properties(table)
+        properties = read_properties(table)
     except STORAGE_FAULTS as error:
         if condition_of(error) == "DELTA_MISSING_DELTA_TABLE":
             return None
         raise StorageError.failed("read", table.name, reason_of(error)) from error
+    table.seen.add(table.name)
+    return properties
 
 
 def has_files(spark: SparkSession, path: str) -> bool:

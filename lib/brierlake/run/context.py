@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 from brierlake.config import Config
 from brierlake.lakehouse.creating import create_table
 from brierlake.lakehouse.lake import Lake, open_lake
-from brierlake.lakehouse.tables import Pin, Table
+from brierlake.lakehouse.tables import Pin, Table, pin_table
 from brierlake.schemas import TableSpec
 from brierlake.session import Pace, find_location, start_session, storage_warning
 from brierlake.terminal.speaker import Speaker
@@ -43,6 +43,8 @@ class Run:
     pace: Pace = field(repr=False, compare=False)
     seconds: dict[str, float] = field(default_factory=dict, repr=False, compare=False)
     """Where its time went, by step."""
+    pins: dict[str, Pin] = field(default_factory=dict, repr=False, compare=False)
+    """What it reads, by name: features and labels are the same versions from its checks to its figures."""
 
     @contextmanager
     def timed(self, step: str) -> Iterator[None]:
@@ -52,9 +54,22 @@ class Run:
         finally:
             self.seconds[step] = self.seconds.get(step, 0.0) + time.monotonic() - began
 
-    def look_at_size(self, pin: Pin | None) -> None:
+    def pin(self, table: Table, *, setting: str) -> Pin:
+        """Return the version of a table that the whole run reads; the latest, where it is asked for first.
+
+        Args:
+            setting: Config key that names the table, for the message.
+
+        Raises:
+            StorageError: There is no such table, or it isn't Delta.
+        """
+        if table.name not in self.pins:
+            self.pins[table.name] = pin_table(table, setting=setting)
+        return self.pins[table.name]
+
+    def look_at_size(self, pin: Pin) -> None:
         """Have Spark compile its plans from here on, unless a table that is about to be read is small."""
-        if pin is not None and pin.size_bytes > _FEW_BYTES:
+        if pin.size_bytes > _FEW_BYTES:
             self.pace.compile()
 
     @property

@@ -22,7 +22,7 @@ from brierlake.scoring.planning import Plan
 
 def check_labels(run: Run, plan: Plan) -> None:
     """Raise ContractError where labels or clusters would fail the diagnostics of what the plan publishes."""
-    subject = open_subject(run, pinned=plan.pin, find_trained=dict)
+    subject = open_subject(run, find_trained=dict)
     published = _read_published_rows(subject, plan.scope)
     if (labels := subject.labels) is not None:
         schemas = [plan.features.schema, *([published.schema] if published is not None else [])]

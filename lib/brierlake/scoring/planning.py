@@ -8,7 +8,7 @@ from brierlake.errors import ContractError
 from brierlake.lakehouse.changes import has_change_feed, read_changed_windows, read_whole_rewrites
 from brierlake.lakehouse.features import Features, count_windows, read_features
 from brierlake.lakehouse.predictions import WindowState, find_stale, oldest_version, read_window_states
-from brierlake.lakehouse.tables import Pin, Table, is_there, pin_table
+from brierlake.lakehouse.tables import Pin, Table, is_there
 from brierlake.lakehouse.windows import Scope, Window, in_order
 from brierlake.registry import Resolution, connect, resolve_model
 from brierlake.run.context import Run, Say
@@ -82,7 +82,7 @@ def make_plan(run: Run, *, scope: Scope, is_forced: bool, is_empty_allowed: bool
     say("Looking for the best registered version")
     resolution = resolve_model(connect(config.mlflow), config.model)
     say(f"Chose {resolution.model_name} version {resolution.model_version}; comparing windows")
-    pin = pin_table(run.lake.features, setting="features.table")
+    pin = run.pin(run.lake.features, setting="features.table")
     run.look_at_size(pin)
     features = read_features(pin, config.features)
     scope, feed = _settle(scope, features, run.lake.runs, job=config.job, say=say)

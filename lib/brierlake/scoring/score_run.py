@@ -97,7 +97,7 @@ def _finish(run: Run, scored: ScoreResult, *, scope: Scope) -> ScoreResult:
 
     with run.timed("diagnose"):
         find_trained = partial(gather_trained, run, [scored.plan.resolution])
-        subject = open_subject(run, pinned=scored.plan.pin, find_trained=find_trained)
+        subject = open_subject(run, find_trained=find_trained)
         diagnosis, _ = both(lambda: diagnose_windows(subject, scope=whole, states=known, say=run.say), record_choice)
         scored = _with_breaches(run, replace(scored, diagnosis=diagnosis))
     if scored.status == "unchanged" and diagnosis.windows:
