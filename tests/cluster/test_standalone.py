@@ -49,6 +49,7 @@ def test_a_cluster_scores_publishes_and_diagnoses_as_a_local_run_does(
     flights.assert_same_as_local("gold")
 
 
+@pytest.mark.long
 def test_a_worker_killed_while_it_publishes_changes_nothing(
     flights: Flights, cluster: Cluster, bare_python: str, tmp_path: Path
 ) -> None:
@@ -83,6 +84,7 @@ def packed_environment(folder: Path) -> Path:
     return folder / "env.tar.gz"
 
 
+@pytest.mark.long
 def test_executors_take_their_packages_from_an_archive(
     flights: Flights, cluster: Cluster, bare_python: str, tmp_path: Path
 ) -> None:

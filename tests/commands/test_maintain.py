@@ -98,7 +98,7 @@ def test_maintain_puts_together_and_changes_no_row(again: World) -> None:
         pd.testing.assert_frame_equal(frame, rows[name])
 
 
-@pytest.mark.parametrize("extra", [[], ["--debug"]])
+@pytest.mark.parametrize("extra", [[], pytest.param(["--debug"], marks=pytest.mark.long)])
 def test_what_delta_prints_stays_out_of_the_summary(again: World, extra: list[str]) -> None:
     """A process of its own, whose JVM writes to this process's stdout where nothing is done about it."""
     command = [sys.executable, "-m", "brierlake", "maintain", "--config", again.path, "--json", *extra]

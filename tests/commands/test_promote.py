@@ -100,6 +100,7 @@ def make_nights() -> pd.DataFrame:
     return rows.assign(y=(draw.random(len(rows)) < chance).astype("int32"))
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_promotion_does_not_end_comparing(spark: SparkSession, store: Path, tmp_path: Path) -> None:
     rows = make_nights()

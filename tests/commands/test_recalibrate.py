@@ -176,6 +176,7 @@ def test_a_ranking_leaves_it_out_and_says_why(scored: World, registered: dict[st
     assert left_out.reason == f"{left_out.recalibrates}, measured on other rows than they are: pin it to serve it"
 
 
+@pytest.mark.long
 def test_as_a_challenger_it_is_mapped_and_not_scored(scored: World, registered: dict[str, Any], tmp_path: Path) -> None:
     world = scored.copied_to(tmp_path)
     with_it = ("--set", "challenger.pin=second@recalibrated", "--set", "decision.threshold=0.25")

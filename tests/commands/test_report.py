@@ -108,6 +108,7 @@ def test_months_are_shown_where_they_are_the_windows(world: World) -> None:
     assert read_json("show", "2024", *monthly)["metrics"]["n_rows"] == 240
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_old_windows_are_shown_too(world: World) -> None:
     """The report keeps the newest 400 windows; `show` finds every one."""

@@ -53,6 +53,7 @@ def overwrite(commit: Path) -> None:
         sum_of.unlink(missing_ok=True)
 
 
+@pytest.mark.long
 def test_a_commit_that_another_driver_overwrote_is_no_success_and_the_next_run_makes_it_good(
     world: World, first_write: Arm
 ) -> None:
@@ -77,6 +78,7 @@ def unwritten(world: World, commit: Path) -> Py4JJavaError:
     return Py4JJavaError("An error occurred while calling o1.save.\n", said)
 
 
+@pytest.mark.long
 def test_a_race_that_was_lost_with_a_plain_io_error_is_looked_at_again(world: World, first_write: Arm) -> None:
     others = []
 

@@ -77,7 +77,7 @@ def test_a_published_run_is_an_mlflow_run_and_tags_its_version(world: World) -> 
     assert judged["mlflow_run_id"] != summary["mlflow_run_id"]
 
 
-@pytest.mark.parametrize("broken", ["experiment", "page"])
+@pytest.mark.parametrize("broken", [pytest.param("experiment", marks=pytest.mark.long), "page"])
 def test_a_run_stays_published_when_telling_of_it_fails(world: World, broken: str) -> None:
     settings = ["--set", "mlflow.log_runs=true"]
     if broken == "experiment":

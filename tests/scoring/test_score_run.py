@@ -78,6 +78,7 @@ def test_a_window_run_replaces_its_windows_and_no_other(published: World) -> Non
     assert len(published.read("predictions")) == len(published.rows)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_window_runs_one_after_the_other_end_where_one_full_run_would(world: World) -> None:
     score_windows(world.run(), scope=Scope(date(2024, 1, 1), date(2024, 2, 1)))
@@ -85,6 +86,7 @@ def test_window_runs_one_after_the_other_end_where_one_full_run_would(world: Wor
     assert score_windows(world.run(), scope=Scope()).status == "unchanged"
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_better_version_that_comes_and_goes_scores_each_time(published: World) -> None:
     other = published.with_config(model=published.config.model.model_copy(update={"names": (), "pin": "first/2"}))
