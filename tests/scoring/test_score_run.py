@@ -9,8 +9,9 @@ import pytest
 from sklearn.metrics import brier_score_loss
 
 from brierlake.lakehouse.windows import Scope
+from brierlake.run.context import start_run
 from brierlake.scoring.score_run import ScoreOptions, score_windows
-from tests.world import BAD, DAYS, PER_DAY, World, log_version, probability_of
+from tests.world import BAD, DAYS, PER_DAY, World, labels_of, log_version, probability_of
 
 FEBRUARY = Scope(date(2024, 2, 1), date(2024, 3, 1))
 
@@ -124,3 +125,18 @@ def test_the_state_of_the_tables_says_what_is_stale(published: World) -> None:
     published.sql(f"RESTORE TABLE {published.gold('predictions').sql} TO VERSION AS OF {before}")
     assert score_windows(published.run(), scope=Scope()).plan.stale == (date(2024, 1, 30), date(2024, 2, 8))
     assert len(published.read("predictions")) == len(published.rows) + 5
+
+
+@pytest.mark.slow
+def test_labels_that_land_while_a_run_scores_count_in_the_next(published: World) -> None:
+    def land(line: str) -> None:
+        if line.startswith("Scoring"):
+            published.append(labels_of(published.rows[3 * PER_DAY :]), "results")
+
+    run = start_run(published.spark, published.config, say=land)
+    scored = score_windows(run, scope=Scope(), options=ScoreOptions(is_forced=True))
+    assert scored.diagnosis is not None
+    assert scored.diagnosis.total["n_labelled"] == 3 * PER_DAY
+    after = score_windows(published.run(), scope=Scope())
+    assert after.diagnosis is not None
+    assert (after.status, after.diagnosis.total["n_labelled"]) == ("diagnosed", len(published.rows) - len(BAD))
