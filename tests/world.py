@@ -24,7 +24,7 @@ from brierlake.cli import main
 from brierlake.config import Config
 from brierlake.configfile import read_config
 from brierlake.lakehouse.tables import Table, locate_table, read_version
-from brierlake.run.context import Run, start_run
+from brierlake.run.context import Run, Say, start_run
 from brierlake.summaries import SUMMARY
 from tests.once import made_once
 from tests.quick import FAST_TO_START
@@ -126,8 +126,8 @@ class World:
     def path(self) -> str:
         return str(self.folder / "job.yml")
 
-    def run(self) -> Run:
-        return start_run(self.spark, self.config, say=lambda _: None)
+    def run(self, say: Say = lambda _: None) -> Run:
+        return start_run(self.spark, self.config, say=say)
 
     def silver(self, name: str) -> Table:
         config = self.config.lakehouse

@@ -9,7 +9,6 @@ import pytest
 from sklearn.metrics import brier_score_loss
 
 from brierlake.lakehouse.windows import Scope
-from brierlake.run.context import start_run
 from brierlake.scoring.score_run import ScoreOptions, score_windows
 from tests.world import BAD, DAYS, PER_DAY, World, labels_of, log_version, probability_of
 
@@ -133,8 +132,7 @@ def test_labels_that_land_while_a_run_scores_count_in_the_next(published: World)
         if line.startswith("Scoring"):
             published.append(labels_of(published.rows[3 * PER_DAY :]), "results")
 
-    run = start_run(published.spark, published.config, say=land)
-    scored = score_windows(run, scope=Scope(), options=ScoreOptions(is_forced=True))
+    scored = score_windows(published.run(say=land), scope=Scope(), options=ScoreOptions(is_forced=True))
     assert scored.diagnosis is not None
     assert scored.diagnosis.total["n_labelled"] == 3 * PER_DAY
     after = score_windows(published.run(), scope=Scope())

@@ -61,7 +61,7 @@ def write_diagnostics(recomputation: Recomputation, *, say: Say) -> list[Figures
     with ExitStack() as stack:
         (counted, counted_sums), _ = both(
             lambda: stack.enter_context(count_rows(recomputation)),
-            lambda: recomputation.subject.trained,
+            lambda: recomputation.subject.trained,  # kept there for when the figures are made
         )
         if counted.is_small:  # what is read from here on is little, however many rows it was counted from
             stack.enter_context(Pace(lake.spark).interpreting())

@@ -22,7 +22,6 @@ _EXACT: Mapping[type[T.DataType], tuple[type[T.DataType], ...]] = {
 """Whole numbers that each of these types holds exactly."""
 _SHOWN_VALUES, _SHOWN_KEYS = 5, 3
 _VALUE, _ROWS, _KEY = internal("value"), internal("rows"), internal("key")
-_UNKNOWN, _CONFLICTING = internal("unknown"), internal("conflicting")
 
 
 def validate_label_types(labels: Labels, *, keyed: T.StructType) -> None:
@@ -90,14 +89,13 @@ def validate_label_values(
         is_few: Whether there are few of them, so that the labels of all time needn't be gathered.
     """
     outcomes = read_outcomes(labels, as_of=as_of, keys=keys if is_few else None)
-    unknown, conflicting = (column_of(OUTCOME) == code for code in (UNKNOWN, CONFLICTING))
-    counted = outcomes.agg(F.count_if(unknown).alias(_UNKNOWN), F.count_if(conflicting).alias(_CONFLICTING))
-    counts = counted.collect()[0]
-    if counts[_UNKNOWN]:
+    is_unknown, is_conflicting = (column_of(OUTCOME) == code for code in (UNKNOWN, CONFLICTING))
+    unknown, conflicting = outcomes.agg(F.count_if(is_unknown), F.count_if(is_conflicting)).collect()[0]
+    if unknown:
         validate_classes(labels, keys=keys, as_of=as_of)
-    if not counts[_CONFLICTING]:
+    if not conflicting:
         return
-    odd = outcomes.where(conflicting)
+    odd = outcomes.where(is_conflicting)
     names = key_names(labels.features)
     ours = odd if is_few else odd.join(keys, on=names, how="left_semi")
     if shown := _shown_keys(ours, labels.features):

@@ -90,8 +90,10 @@ def is_there(table: Table) -> bool:
     Raises:
         StorageError: The place can't be looked at.
     """
-    if table.seen or table.path is not None:
-        return bool(table.seen) or find_properties(table) is not None
+    if table.seen:
+        return True
+    if table.path is not None:
+        return find_properties(table) is not None
     try:
         is_found = table.spark.catalog.tableExists(table.sql)
     except STORAGE_FAULTS as error:
