@@ -10,6 +10,7 @@ from typing import Any
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
+from brierlake.session import is_remote
 from brierlake.terminal.speaker import Speaker
 
 _POLL_SECONDS = 1.0
@@ -87,7 +88,7 @@ def _span(seconds: float) -> str:
 @contextmanager
 def _looking(spark: SparkSession) -> Iterator[Look]:
     """Spark Connect tells a handler of its tasks; a classic session is asked."""
-    if not type(spark).__module__.startswith("pyspark.sql.connect"):
+    if not is_remote(spark):
         tracker = _tracker(spark)
         yield lambda: _largest(_running(tracker)) if tracker else None
         return
